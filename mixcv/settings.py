@@ -1,0 +1,192 @@
+"""Settings of every process: web, workers, beat, commands, tests.
+
+`MIXCV_HOME` is the folder of all data. `DATABASE_URL`, `REDIS_URL` and `MIXCV_STORAGE` replace the embedded parts by
+servers: the same engines, no second code path.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from mixcv.config import database_from_env, env_bool, env_int, env_list, redis_urls, secret_key
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+MIXCV_HOME = Path(os.environ.get("MIXCV_HOME", BASE_DIR / "var")).resolve()
+MIXCV_WEIGHTS = Path(os.environ.get("MIXCV_WEIGHTS", MIXCV_HOME / "weights")).resolve()
+MIXCV_STORAGE = os.environ.get("MIXCV_STORAGE", str(MIXCV_HOME / "blobs"))
+MIXCV_CACHE = MIXCV_HOME / "cache"
+PORT = env_int("PORT", 8000)
+
+DEBUG = env_bool("MIXCV_DEBUG", False)
+SECRET_KEY = secret_key(MIXCV_HOME)
+ALLOWED_HOSTS = env_list("MIXCV_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]", "testserver"])
+CSRF_TRUSTED_ORIGINS = env_list("MIXCV_TRUSTED_ORIGINS", [])
+# Set where the site is served over https only: cookies are then never sent in the clear.
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env_bool("MIXCV_HTTPS", False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env_bool("MIXCV_HTTPS", False) else None
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "rest_framework",
+    "drf_spectacular",
+    "django_htmx",
+    "mixcv.kernel",
+    "mixcv.tenancy",
+    "extraction",
+    "review",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "mixcv.kernel.middleware.ContentSecurityPolicy",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "mixcv.tenancy.middleware.CurrentNamespace",
+    "mixcv.kernel.middleware.DomainErrors",
+]
+
+ROOT_URLCONF = "mixcv.urls"
+WSGI_APPLICATION = "mixcv.wsgi.application"
+APPEND_SLASH = False
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "OPTIONS": {
+            "loaders": [
+                (
+                    "django.template.loaders.cached.Loader",
+                    [
+                        "django.template.loaders.filesystem.Loader",
+                        "django.template.loaders.app_directories.Loader",
+                    ],
+                )
+            ]
+            if not DEBUG
+            else [
+                "django.template.loaders.filesystem.Loader",
+                "django.template.loaders.app_directories.Loader",
+            ],
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "mixcv.tenancy.context.frame",
+            ],
+            "builtins": ["mixcv.kernel.templatetags.mixcv"],
+        },
+    }
+]
+
+DATABASES = {"default": database_from_env(MIXCV_HOME)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL, CELERY_BROKER_URL = redis_urls(MIXCV_HOME)
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "login"
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(os.environ.get("MIXCV_STATIC", MIXCV_HOME / "static"))
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": MIXCV_STORAGE}},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_MAX_AGE = 0 if DEBUG else 3600
+
+# A bulk of 1,000 annotations is about 500 KB; images come as multipart files, which have their own bound below.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FILES = 2000
+FILE_UPLOAD_TEMP_DIR = None
+
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "cpu"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": env_int("MIXCV_VISIBILITY_TIMEOUT", 3600),
+    # A killed worker's message comes back after these many polls of the restore sweep.
+    "unacked_restore_interval": 2,
+    "unacked_restore_throttle": 1,
+}
+CELERY_TIMEZONE = "UTC"
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["mixcv.tenancy.api_auth.KeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["mixcv.tenancy.api_auth.HasScope"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": [
+        "rest_framework.parsers.JSONParser",
+        "rest_framework.parsers.MultiPartParser",
+    ],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "mixcv.kernel.api.handle_exception",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {"TITLE": "mixcv", "VERSION": "0.1.0", "OAS_VERSION": "3.1.0", "SERVE_INCLUDE_SCHEMA": False}
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+# Two instances on one host and different ports share cookies otherwise.
+SESSION_COOKIE_NAME = f"mixcv_session_{PORT}"
+CSRF_COOKIE_NAME = f"mixcv_csrf_{PORT}"
+
+# ---- what the product itself reads
+MIXCV_MAX_IMAGE_BYTES = env_int("MIXCV_MAX_IMAGE_BYTES", 50 * 1024 * 1024)
+MIXCV_MAX_IMAGE_PIXELS = env_int("MIXCV_MAX_IMAGE_PIXELS", 100_000_000)
+MIXCV_ALLOW_PRIVATE_URLS = env_bool("MIXCV_ALLOW_PRIVATE_URLS", False)
+MIXCV_EMBEDDER = os.environ.get("MIXCV_EMBEDDER", "offline")
+MIXCV_DETECTOR = os.environ.get("MIXCV_DETECTOR", "")
+MIXCV_DEVICE = os.environ.get("MIXCV_DEVICE", "auto")
+MIXCV_THRESHOLD = float(os.environ.get("MIXCV_THRESHOLD", "0.25"))
+MIXCV_IMAGE_SIZE = env_int("MIXCV_IMAGE_SIZE", 640)
+MIXCV_MAX_HOSTS = env_int("MIXCV_MAX_HOSTS", 2)
+MIXCV_HOST_MEMORY_MB = env_int("MIXCV_HOST_MEMORY_MB", 6000)
+MIXCV_CHUNK_IMAGES = env_int("MIXCV_CHUNK_IMAGES", 64)
+MIXCV_LEASE_SECONDS = env_int("MIXCV_LEASE_SECONDS", 60)
+MIXCV_REVIEW_LEASE_SECONDS = env_int("MIXCV_REVIEW_LEASE_SECONDS", 180)
+MIXCV_DOUBTFUL_BELOW = float(os.environ.get("MIXCV_DOUBTFUL_BELOW", "0.7"))
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": os.environ.get("MIXCV_LOG_LEVEL", "INFO")},
+    "loggers": {"django.server": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
+}
