@@ -1,0 +1,41 @@
+"""The rooms' rows, gathered for Django."""
+
+from extraction.classes.models import ObjectClass
+from extraction.intake.models import Blob, Bucket, Image, Object
+from extraction.packages.models import (
+    ClassIndex,
+    Deployment,
+    Extractor,
+    ExtractorVersion,
+    Feature,
+    ProductionChange,
+    VectorSpace,
+)
+from extraction.runs.models import Batch, BatchItem, Collection, Detection, Document, Embedding
+from extraction.search.models import Execution, Retriever
+from extraction.truth.models import GroundTruthBox, ImageReview
+
+__all__ = [
+    "Batch",
+    "BatchItem",
+    "Blob",
+    "Bucket",
+    "ClassIndex",
+    "Collection",
+    "Deployment",
+    "Detection",
+    "Document",
+    "Embedding",
+    "Execution",
+    "Extractor",
+    "ExtractorVersion",
+    "Feature",
+    "GroundTruthBox",
+    "Image",
+    "ImageReview",
+    "Object",
+    "ObjectClass",
+    "ProductionChange",
+    "Retriever",
+    "VectorSpace",
+]

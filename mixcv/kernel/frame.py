@@ -1,0 +1,10 @@
+"""Numbers beside the entries of the navigation, from the apps that own them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mixcv.kernel.registry import Registry
+
+# Called with the namespace's key; answers {nav entry: number}.
+nav_counts: Registry[Callable[[int], dict[str, int]]] = Registry("navigation counts")

@@ -1,0 +1,27 @@
+"""Who does something: a person, a program with a key, or mixcv itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mixcv.tenancy.models import ApiKey, User
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """`name` is what annotations, events and histories keep."""
+
+    name: str
+    type: str = "user"
+    user_id: int | None = None
+
+
+SYSTEM = Actor("system", "system")
+
+
+def person(user: User) -> Actor:
+    return Actor(user.get_username(), "user", user.pk)
+
+
+def program(key: ApiKey) -> Actor:
+    return Actor(f"key:{key.label}", "api_key")
