@@ -11,6 +11,14 @@ from pathlib import Path
 _LONGEST = 80
 
 
+_PROJECT = Path(__file__).resolve().parents[3]
+
+
+def home_from_env() -> Path:
+    """The data folder, as the settings have it, for code that runs before them."""
+    return Path(os.environ.get("MIXCV_HOME", _PROJECT / "var")).resolve()
+
+
 def runtime_dir(home: Path) -> Path:
     """The folder of sockets and pid files: `home`/run, or a short private one where that path is too long."""
     run = home / "run"
