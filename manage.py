@@ -9,7 +9,7 @@ import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 -- an older Python is to get this line, not a syntax error
     sys.exit(
-        "mixcv needs Python 3.11 or newer; this is %d.%d (%s)." % (*sys.version_info[:2], sys.executable)
+        "mixcv needs Python 3.11 or newer; this is " + sys.version.split()[0] + " (" + sys.executable + ")."
     )
 
 # These bring their own services, or need none.
@@ -45,9 +45,7 @@ def main() -> None:
         from mixcv.kernel.services.errors import ServiceFailed
         from mixcv.kernel.services.paths import home_from_env
     except ModuleNotFoundError as error:
-        sys.exit(
-            "The package %s is missing. `make setup` installs all that is needed into .venv." % error.name
-        )
+        sys.exit(f"The package {error.name} is missing. `make setup` installs all that is needed into .venv.")
     try:
         # Before the settings load, which keep the secret key in there.
         make_home(home_from_env())

@@ -96,16 +96,16 @@ def rotate(log: Path) -> None:
     shutil.move(log, log.with_name(f"{log.name}.1"))
 
 
-def tail(log: Path, lines: int = 15) -> str:
-    """The last lines of a log, for a person who wants to know why."""
+def ending(log: Path, lines: int = 15) -> str:
+    """A sentence with the last lines of a log, for a person who wants to know why."""
     try:
         with log.open("rb") as file:
             file.seek(0, os.SEEK_END)
             file.seek(max(0, file.tell() - 16_384))
             text = file.read().decode(errors="replace")
     except FileNotFoundError:
-        return ""
-    return "\n".join(text.splitlines()[-lines:])
+        text = ""
+    return f"The end of {log}:\n" + "\n".join(text.splitlines()[-lines:])
 
 
 def spawn(

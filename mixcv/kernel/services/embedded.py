@@ -3,8 +3,8 @@
     with ensure_services(home):
         ...
 
-uses what is there (servers named by `DATABASE_URL` and `REDIS_URL`, or a running `up` of the same folder) and starts only
-what is missing, for as long as the block runs.
+uses what is there (servers named by `DATABASE_URL` and `REDIS_URL`, or a running `up` of the same folder) and
+starts only what is missing, for as long as the block runs.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Services:
         return self.lock.acquire(**owner)
 
     def start(self, *, announce: Announce = _silent, **owner: Any) -> None:
-        """Takes the folder's lock and starts the parts; `owner` is what others get to read about this process.
+        """Takes the folder's lock and starts the parts; `owner` is what others read about this process.
 
         Raises HomeTaken where another process holds the lock, ServiceFailed where a part does not start.
         """
@@ -143,9 +143,7 @@ class Services:
 
     def taken_message(self) -> str:
         owner = self.lock.owner() or {}
-        who = (
-            f"process {owner['pid']} ({owner.get('command', 'up')})" if "pid" in owner else "another process"
-        )
+        who = f"process {owner['pid']} ({owner.get('command')})" if "pid" in owner else "another process"
         where = f" at http://127.0.0.1:{owner['port']}/" if owner.get("port") else ""
         return (
             f"The data folder {self.home} is already served by {who}{where}. "
@@ -169,7 +167,7 @@ def _borrowed(services: Services, timeout: float) -> Iterator[None]:
 
 @contextlib.contextmanager
 def ensure_services(home: Path, *, command: str = "a command", timeout: float = 60.0) -> Iterator[None]:
-    """PostgreSQL and Valkey for the block: servers from the environment, a running owner's, or started for it alone."""
+    """PostgreSQL and Valkey for the block: the environment's servers, a running owner's, or its own."""
     services = Services(home)
     if not services.parts:
         yield

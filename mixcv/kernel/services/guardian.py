@@ -1,9 +1,9 @@
 """Ends what is left when the process that started it was killed outright.
 
-Runs as a program of its own, on the standard library alone. Its standard input is a pipe from the owner; the pipe ends when
-the owner ends, however that came about. Lines on it: `+ GROUP STAGE SIGNAL` for a process group to look after, `- GROUP`
-for one that is gone. At the pipe's end the groups of each stage get their signal, some seconds, then SIGKILL, stage after
-stage: workers first, then the database that they write to.
+Runs as a program of its own, on the standard library alone. Its standard input is a pipe from the owner, which
+ends when the owner ends, however that came about. Lines on it: `+ GROUP STAGE SIGNAL` for a process group to
+look after, `- GROUP` for one that is gone. At the pipe's end the groups of each stage get their signal, some
+seconds, then SIGKILL, stage after stage: workers first, then the database that they write to.
 """
 
 from __future__ import annotations

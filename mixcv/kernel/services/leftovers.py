@@ -20,7 +20,7 @@ def _is_zombie(process: psutil.Process) -> bool:
 
 
 def servers_in(folder: Path) -> list[psutil.Process]:
-    """PostgreSQL or Valkey processes that run in `folder`: both change into their data folder when they start."""
+    """PostgreSQL or Valkey processes that run in `folder`: both change into their data folder."""
     found = []
     wanted = str(folder)
     for process in psutil.process_iter():

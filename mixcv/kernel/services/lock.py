@@ -1,7 +1,8 @@
 """Who owns a data folder's services, and who borrows them.
 
-Two lock files: `services.lock` is held by the owner for as long as it runs; `borrowers.lock` is held shared by every
-process that uses another owner's services, so that an owner that was only a short command waits for them before it stops.
+Two lock files: `services.lock` is held by the owner for as long as it runs; `borrowers.lock` is held shared
+by every process that uses another owner's services, so that an owner that was only a short command waits for
+them before it stops.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def _try_lock(file: IO[str], mode: int) -> bool:
 
 
 class OwnerLock:
-    """Held by the one process that runs the services of a data folder. The kernel frees it when that process ends."""
+    """Held by the one process that runs the services of a data folder, until it ends in whatever way."""
 
     def __init__(self, home: Path) -> None:
         self._path = home / "services.lock"
@@ -77,7 +78,7 @@ class OwnerLock:
 
     @contextlib.contextmanager
     def without_borrowers(self, timeout: float | None) -> Iterator[bool]:
-        """Waits until nobody borrows, and keeps it so for the block; false where `timeout` seconds did not do."""
+        """Waits until nobody borrows and keeps it so for the block; false where `timeout` was too short."""
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._borrowers.open("a+") as file:
             alone = _try_lock(file, fcntl.LOCK_EX)

