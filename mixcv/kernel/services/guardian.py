@@ -1,6 +1,6 @@
 """Ends what is left when the process that started it was killed outright.
 
-Runs as a program of its own, on the standard library alone. Its standard input is a pipe from the owner, which
+Runs as a program of its own, on the standard library alone. Its standard input is a pipe from its owner and
 ends when the owner ends, however that came about. Lines on it: `+ GROUP STAGE SIGNAL` for a process group to
 look after, `- GROUP` for one that is gone. At the pipe's end the groups of each stage get their signal, some
 seconds, then SIGKILL, stage after stage: workers first, then the database that they write to.

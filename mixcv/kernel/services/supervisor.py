@@ -73,7 +73,7 @@ class Supervisor:
     """Starts all, keeps all running until SIGINT or SIGTERM, and leaves no process behind.
 
     `announce` gets one line per step. `first_start` runs when the database is migrated and before the web
-    server starts; `on_ready` when /healthz answers 200. Supervision goes on in a thread while `on_ready` runs.
+    server starts; `on_ready` when /healthz answers 200, while supervision goes on in a thread.
     """
 
     def __init__(
