@@ -13,8 +13,8 @@ if sys.version_info < (3, 11):  # noqa: UP036 -- an older Python is to get this 
     )
 
 # These bring their own services, or need none.
-ALONE = {
-    *(
+ALONE = frozenset(
+    [
         "up",
         "demo",
         "help",
@@ -24,9 +24,13 @@ ALONE = {
         "compilemessages",
         "diffsettings",
         "findstatic",
-    ),
-    *("makemessages", "makemigrations", "spectacular", "startapp", "startproject", "test", "testserver"),
-}
+        "makemessages",
+        "spectacular",
+        "startapp",
+        "startproject",
+        "test",
+    ]
+)
 
 
 def needs_services(arguments: list[str]) -> bool:

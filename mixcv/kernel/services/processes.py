@@ -67,7 +67,7 @@ PROCESSES = (
             "mixcv",
             "beat",
             "--schedule",
-            "{home}/run/beat",
+            "{home}/beat-schedule",
             "--pidfile=",
             "--loglevel",
             "WARNING",
