@@ -13,24 +13,8 @@ if sys.version_info < (3, 11):  # noqa: UP036 -- an older Python is to get this 
     )
 
 # These bring their own services, or need none.
-ALONE = frozenset(
-    [
-        "up",
-        "demo",
-        "help",
-        "version",
-        "check",
-        "collectstatic",
-        "compilemessages",
-        "diffsettings",
-        "findstatic",
-        "makemessages",
-        "spectacular",
-        "startapp",
-        "startproject",
-        "test",
-    ]
-)
+ALONE = {"up", "demo", "help", "version", "check", "collectstatic", "compilemessages", "diffsettings"}
+ALONE |= {"findstatic", "makemessages", "spectacular", "startapp", "startproject", "test"}
 
 
 def needs_services(arguments: list[str]) -> bool:

@@ -1,7 +1,7 @@
 """The tests' own PostgreSQL, Valkey, Celery worker and browser.
 
-The environment is set and the services are started before Django's settings load; so pytest's configuration names no
-settings module, this file does.
+The environment is set and the services are started before Django's settings load; so pytest's configuration
+names no settings module, this file does.
 """
 
 from __future__ import annotations
@@ -82,9 +82,9 @@ def _worker_process() -> Iterator[Worker]:
 
 @pytest.fixture
 def worker(transactional_db: None, _worker_process: Worker) -> Iterator[Worker]:
-    """A real Celery worker of all queues on the test database. Kill and start it at will; the next test gets it anew.
+    """A real Celery worker of all queues on the test database. Kill and start it at will.
 
-    The process lives through the session, as its start takes seconds; every test gets it idle with empty queues.
+    The process lives through the session, as its start takes seconds; every test gets it idle.
     """
     _worker_process.clear_queues()
     _worker_process.start()

@@ -26,7 +26,7 @@ def wait_until(condition: Callable[[], object], *, seconds: float = 20, what: st
 
 
 def processes_of(home: Path) -> list[psutil.Process]:
-    """Every live process that has the data folder in its arguments, working folder or environment, but this one."""
+    """Every other live process with the data folder in its arguments, working folder or environment."""
     found = []
     ours = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     for process in psutil.process_iter():
@@ -78,7 +78,7 @@ class Worker:
         return self.popen is not None and self.popen.poll() is None
 
     def start(self, **environment: str) -> None:
-        """Starts it if it does not run, and waits until it takes work. Other `environment` than before restarts it."""
+        """Starts it, or again where `environment` differs from before, and waits until it takes work."""
         if self.alive and environment == self.environment:
             return
         self.stop()
@@ -148,7 +148,7 @@ class Worker:
                 connection.default_channel.client.delete(queue)
 
     def settle(self, *, seconds: float = 10) -> None:
-        """Drops what waits and lets what runs end, so that the next test finds an idle worker; else stops it."""
+        """Drops what waits and lets what runs end, so that the next test finds it idle; else stops it."""
         from mixcv.celery import app
 
         self.clear_queues()

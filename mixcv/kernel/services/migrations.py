@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from django.core.management import call_command
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 # Any number that nothing else in this database uses as an advisory lock.
@@ -21,7 +21,8 @@ def one_at_a_time() -> Iterator[None]:
     try:
         yield
     finally:
-        with connection.cursor() as cursor:
+        # In a transaction that failed nothing can be asked; the lock then ends with the process.
+        with contextlib.suppress(DatabaseError), connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
 
 

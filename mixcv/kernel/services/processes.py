@@ -31,20 +31,10 @@ class Process:
 def _worker(name: str, queues: str, threads: int) -> Process:
     # Threads share what is expensive to start: the extraction hosts, the connections. Gossip and mingle would
     # only delay the start: no worker here needs to know of another.
-    argv = (
-        "celery",
-        "-A",
-        "mixcv",
-        "worker",
-        "-Q",
-        queues,
-        "--pool",
-        "threads",
-        "--concurrency",
-        str(threads),
-    )
-    quiet = ("-n", f"{name}@%h", "--without-gossip", "--without-mingle", "--loglevel", "INFO")
-    return Process(f"worker-{name}", argv + quiet)
+    pool = ("--pool", "threads", "--concurrency", str(threads))
+    quiet = ("--without-gossip", "--without-mingle", "--loglevel", "INFO")
+    argv = ("celery", "-A", "mixcv", "worker", "-Q", queues, "-n", f"{name}@%h", *pool, *quiet)
+    return Process(f"worker-{name}", argv)
 
 
 PROCESSES = (

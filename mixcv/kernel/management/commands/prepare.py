@@ -1,4 +1,4 @@
-"""`manage.py prepare`: what has to happen once before the processes of an installation of many machines start."""
+"""`manage.py prepare`: what has to happen once before the processes of an installation start one by one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mixcv.kernel.services.migrations import migrate_if_needed
 
 
 class Command(BaseCommand):
-    help = "Migrates the database and, where it is empty, makes the first login and prints it. Safe to run again."
+    help = "Migrates the database; where it is empty, makes the first login and prints it. Safe to run again."
     requires_system_checks = []
 
     def handle(self, *_args: Any, **_options: Any) -> None:
