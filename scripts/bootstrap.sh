@@ -44,6 +44,12 @@ fi
 packages=$(grep -c '==' requirements.lock)
 echo "Installing up to $packages packages, some GB; the first time this takes minutes …"
 # No dependency resolution: the lock is complete, and leaves out on purpose what a bare machine cannot load.
+if [ -t 1 ]; then
+    # On a terminal pip draws its own bars.
+    "$venv/bin/python" -m pip install --disable-pip-version-check --no-deps --requirement requirements.lock
+    echo "$wanted" >"$stamp"
+    exit 0
+fi
 "$venv/bin/python" -m pip install --disable-pip-version-check --no-deps --requirement requirements.lock |
     awk -v total="$packages" '
         /^(Collecting|Requirement already satisfied)/ {

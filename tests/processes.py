@@ -154,7 +154,7 @@ class Worker:
         self.clear_queues()
         deadline = time.monotonic() + seconds
         while self.alive and time.monotonic() < deadline:
-            active = app.control.inspect(timeout=1).active() or {}
+            active = app.control.inspect(timeout=2, limit=1).active() or {}
             if active and not any(active.values()):
                 return
             time.sleep(0.1)

@@ -38,7 +38,8 @@ def make_home(home: Path) -> None:
     run = runtime_dir(home)
     try:
         home.mkdir(parents=True, exist_ok=True)
-        (home / "logs").mkdir(exist_ok=True)
+        for name in ("logs", "static"):
+            (home / name).mkdir(exist_ok=True)
         run.mkdir(mode=0o700, exist_ok=True)
         if run.stat().st_uid != os.geteuid():
             raise ServiceFailed(f"{run} belongs to another user. Remove it, or choose a shorter MIXCV_HOME.")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 
 from django.core.management import call_command
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
+
+from mixcv.kernel.services.errors import ServiceFailed
 
 # Any number that nothing else in this database uses as an advisory lock.
 _LOCK = 0x6D69786376
@@ -33,7 +36,12 @@ def unapplied() -> int:
 
 
 def migrate_if_needed() -> int:
-    """Applies what is missing; how many migrations that were."""
+    """Applies what is missing; how many migrations that were. Raises ServiceFailed without a database."""
+    try:
+        connection.ensure_connection()
+    except OperationalError as error:
+        where = "named by DATABASE_URL " if os.environ.get("DATABASE_URL") else ""
+        raise ServiceFailed(f"The database {where}does not answer: {str(error).strip()}") from None
     with one_at_a_time():
         missing = unapplied()
         if missing:

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM for a process that has things to put in order first."""
+"""SIGINT, SIGTERM and SIGHUP for a process that has things to put in order first."""
 
 from __future__ import annotations
 
@@ -49,7 +49,11 @@ class StopRequest:
 
     @contextlib.contextmanager
     def installed(self) -> Iterator[StopRequest]:
-        before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        # A closed terminal ends it as well, but not under nohup.
+        if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+            numbers.append(signal.SIGHUP)
+        before = {number: signal.signal(number, self._handle) for number in numbers}
         try:
             yield self
         finally:

@@ -91,7 +91,7 @@ class Supervisor:
         self.port = port
         self.host = host or os.environ.get("MIXCV_HOST", "127.0.0.1")
         self.home = home or settings.MIXCV_HOME
-        self.announce = announce
+        self._announce = announce
         self.on_ready = on_ready
         self.first_start = first_start
         self.command = command
@@ -99,6 +99,11 @@ class Supervisor:
         self.parts = [Part(process) for process in processes]
         self.stop_request = StopRequest()
         self.ready = False
+
+    def announce(self, line: str) -> None:
+        # The terminal may be gone; that is no reason to leave processes behind.
+        with contextlib.suppress(OSError):
+            self._announce(line)
 
     @property
     def address(self) -> str:

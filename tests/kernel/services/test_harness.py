@@ -1,0 +1,44 @@
+"""The fixtures that other tests rest on: database, worker, browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from mixcv.celery import app
+from tests.conftest import HOME
+from tests.processes import Worker, wait_until
+
+
+def answering() -> list[str]:
+    return [name for reply in app.control.ping(timeout=1) for name in reply]
+
+
+@pytest.mark.django_db
+def test_the_database_is_the_tests_own_and_has_vectors() -> None:
+    assert settings.MIXCV_HOME == HOME
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_database(), '[1,2]'::halfvec(2)::text")
+        assert cursor.fetchone() == ("test_mixcv", "[1,2]")
+
+
+def test_the_worker_answers_dies_and_comes_back(worker: Worker) -> None:
+    assert len(answering()) == 1
+    worker.kill()
+    assert not worker.alive
+    worker.start()
+    wait_until(lambda: len(answering()) == 1, what="the worker to answer again")
+
+
+def test_the_worker_is_there_again_for_the_next_test(worker: Worker) -> None:
+    assert worker.alive
+
+
+@pytest.mark.browser
+def test_the_browser_opens_a_page_of_the_server(live_server: Any, page: Any) -> None:
+    answer = page.goto(f"{live_server.url}/healthz")
+    # No worker runs for this test: whether 200 or 503 is not the matter here.
+    assert answer.status in {200, 503}
