@@ -16,13 +16,18 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from extraction.demo import paper
 from extraction.demo.glyphs import Split, digit_of, glyphs_of
 from extraction.demo.scenes import draw_glyph, ink, street_photographs
 from extraction.packages.sdk.engine.embedding.base import crop_box, letterbox
-from extraction.packages.sdk.engine.embedding.offline import INPUT_SIZE, WEIGHTS_FILE, OfflineBackbone, OfflineEmbedder
+from extraction.packages.sdk.engine.embedding.offline import (
+    INPUT_SIZE,
+    WEIGHTS_FILE,
+    OfflineBackbone,
+    OfflineEmbedder,
+)
 
 VIEWS = 10
 PATCHES = 300
@@ -34,14 +39,24 @@ Bank = NDArray[np.uint8]
 
 def glyph_crop(rng: np.random.Generator, glyph: int) -> NDArray[np.uint8]:
     """Draw a glyph on paper and cut it out as a detection's crop would be: (64, 64, 3)."""
-    mask = draw_glyph(rng, glyph, float(np.exp(rng.uniform(np.log(40), np.log(120)))), float(rng.normal(0, 12)))
+    mask = draw_glyph(
+        rng, glyph, float(np.exp(rng.uniform(np.log(40), np.log(120)))), float(rng.normal(0, 12))
+    )
     if rng.random() < 0.4:
         kernel = np.ones((3, 3), np.uint8)
         mask = cv2.dilate(mask, kernel) if rng.random() < 0.5 else cv2.erode(mask, kernel)
     height, width = mask.shape
     margin = 16
-    sheet = paper.sheet(rng, height + 2 * margin, width + 2 * margin, paper.PAPERS[int(rng.integers(len(paper.PAPERS)))])
-    ink(sheet, mask, (margin, margin), paper.INKS[int(rng.integers(len(paper.INKS)))], float(rng.uniform(0.5, 0.97)))
+    sheet = paper.sheet(
+        rng, height + 2 * margin, width + 2 * margin, paper.PAPERS[int(rng.integers(len(paper.PAPERS)))]
+    )
+    ink(
+        sheet,
+        mask,
+        (margin, margin),
+        paper.INKS[int(rng.integers(len(paper.INKS)))],
+        float(rng.uniform(0.5, 0.97)),
+    )
     shot = paper.photograph(rng, sheet, paper.desk_for(int(rng.integers(64))))
     jitter = rng.normal(0, 0.05, 4)
     box = (
@@ -68,7 +83,10 @@ def _patch_bank(rng: np.random.Generator) -> Bank:
         image = photographs[int(rng.integers(len(photographs)))]
         height, width = image.shape[:2]
         w, h = np.exp(rng.uniform(np.log(40), np.log(420), 2))
-        x, y = rng.uniform(w / 2, max(w / 2 + 1, width - w / 2)), rng.uniform(h / 2, max(h / 2 + 1, height - h / 2))
+        x, y = (
+            rng.uniform(w / 2, max(w / 2 + 1, width - w / 2)),
+            rng.uniform(h / 2, max(h / 2 + 1, height - h / 2)),
+        )
         views = []
         for _ in range(VIEWS):
             jitter = rng.normal(0, 0.08, 4)
@@ -87,8 +105,8 @@ def _augment(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     theta[:, 0, 0], theta[:, 0, 1] = torch.cos(angle) * scale, -torch.sin(angle) * scale
     theta[:, 1, 0], theta[:, 1, 1] = torch.sin(angle) * scale, torch.cos(angle) * scale
     theta[:, :, 2] = noise[:, 2:4] * 0.05
-    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-    moved = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
+    moved = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
     gain = (1 + noise[:, 4:7] * 0.10).view(count, 3, 1, 1)
     contrast = (1 + noise[:, 7] * 0.2).view(count, 1, 1, 1)
     middle = moved.mean(dim=(1, 2, 3), keepdim=True)
@@ -101,11 +119,14 @@ def _contrast(one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:
     likeness = both @ both.T / TEMPERATURE
     likeness.fill_diagonal_(-1e4)
     partner = torch.arange(len(both)).roll(len(one))
-    return F.cross_entropy(likeness, partner)
+    return functional.cross_entropy(likeness, partner)
 
 
 def nearest_accuracy(
-    known: NDArray[np.float32], digits: NDArray[np.int64], asked: NDArray[np.float32], truth: NDArray[np.int64]
+    known: NDArray[np.float32],
+    digits: NDArray[np.int64],
+    asked: NDArray[np.float32],
+    truth: NDArray[np.int64],
 ) -> float:
     """Share of `asked` (m, d) whose 5 nearest of `known` (n, d) by cosine vote for the right digit."""
     nearest = np.argsort(-(asked @ known.T), axis=1)[:, :5]
@@ -122,7 +143,9 @@ def train_embedder(out: Path, *, seed: int, steps: int) -> dict[str, Any]:
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     glyph_bank, digits = _glyph_bank(rng, "train", VIEWS)
-    bank = torch.from_numpy(np.concatenate([glyph_bank, _patch_bank(rng)])).permute(0, 1, 4, 2, 3).contiguous()
+    bank = (
+        torch.from_numpy(np.concatenate([glyph_bank, _patch_bank(rng)])).permute(0, 1, 4, 2, 3).contiguous()
+    )
     model = OfflineBackbone().to(memory_format=torch.channels_last)
     head = nn.Sequential(nn.Linear(512, 256), nn.BatchNorm1d(256), nn.ReLU(inplace=True), nn.Linear(256, 128))
     parameters = [*model.parameters(), *head.parameters()]
@@ -132,18 +155,26 @@ def train_embedder(out: Path, *, seed: int, steps: int) -> dict[str, Any]:
         rows = torch.randperm(len(bank), generator=generator)[:BATCH]
         views = torch.rand(BATCH, VIEWS, generator=generator).argsort(dim=1)[:, :2]
         pairs = torch.cat([bank[rows, views[:, 0]], bank[rows, views[:, 1]]]).float() / 255
-        out_vectors = F.normalize(head(model(_augment(pairs, generator))), dim=1)
+        out_vectors = functional.normalize(head(model(_augment(pairs, generator))), dim=1)
         loss = _contrast(out_vectors[:BATCH], out_vectors[BATCH:])
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         schedule.step()
         if step % 50 == 0:
-            print(f"embedder step {step}/{steps} loss {loss.item():.3f} {time.monotonic() - began:.0f} s", flush=True)
+            print(
+                f"embedder step {step}/{steps} loss {loss.item():.3f} {time.monotonic() - began:.0f} s",
+                flush=True,
+            )
     weights = out / WEIGHTS_FILE
-    state = {name: value.half().contiguous() for name, value in model.state_dict().items() if value.is_floating_point()}
+    state = {
+        name: value.half().contiguous()
+        for name, value in model.state_dict().items()
+        if value.is_floating_point()
+    }
     state |= {name: value for name, value in model.state_dict().items() if not value.is_floating_point()}
     save_file(state, weights)
+    weights.chmod(0o644)
     embedder = OfflineEmbedder(weights, device="cpu")
     asked, truth = _glyph_bank(np.random.default_rng(seed + 1), "holdout", 1)
     known = embedder.embed(list(glyph_bank[:, 0])).astype(np.float32)

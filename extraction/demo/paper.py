@@ -68,9 +68,7 @@ def desk_for(number: int) -> Desk:
 def cloud(rng: np.random.Generator, height: int, width: int, cell: int) -> Picture:
     """Draw smooth noise (height, width), mean about 0, spread about 1, patches of `cell` px."""
     coarse = rng.standard_normal((max(2, height // cell + 2), max(2, width // cell + 2)), dtype=np.float32)
-    grown: Picture = cv2.resize(
-        coarse, (width, height), interpolation=cv2.INTER_CUBIC
-    )
+    grown: Picture = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     return grown
 
 
@@ -108,7 +106,7 @@ def sheet(rng: np.random.Generator, height: int, width: int, colour: Colour) -> 
     fibre = cv2.GaussianBlur(rng.standard_normal((height, width), dtype=np.float32), (0, 0), 0.8)
     tone = 1 + 0.022 * fibre + 0.014 * cloud(rng, height, width, 60)
     paper = np.asarray(colour, np.float32) * tone[..., None]
-    kind: Ruling = ("plain", "plain", "lines", "squares", "dots")[int(rng.integers(5))]  # type: ignore[assignment]
+    kind: Ruling = ("plain", "plain", "lines", "squares", "dots")[int(rng.integers(5))]
     if kind != "plain":
         print_colour = np.asarray((0.55, 0.66, 0.82), np.float32)
         ruling = _ruling(rng, kind, height, width) * rng.uniform(0.25, 0.6)

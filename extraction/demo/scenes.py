@@ -66,9 +66,7 @@ class SceneFile:
     metadata: dict[str, str]
 
 
-def draw_glyph(
-    rng: np.random.Generator, glyph: int, height_px: float, degrees: float
-) -> NDArray[np.float32]:
+def draw_glyph(rng: np.random.Generator, glyph: int, height_px: float, degrees: float) -> NDArray[np.float32]:
     """Give a glyph's ink coverage (h, w) in 0..1, scaled and turned, cut to its ink."""
     mask = ink_mask(glyph)
     size = mask.shape[0]
@@ -206,9 +204,7 @@ def write_scenes(
     return files
 
 
-def write_demo_scenes(
-    folder: Path, *, count: int = DEMO_COUNT, seed: int = DEMO_SEED
-) -> list[SceneFile]:
+def write_demo_scenes(folder: Path, *, count: int = DEMO_COUNT, seed: int = DEMO_SEED) -> list[SceneFile]:
     """Write the demo's scenes, all ten digits, from twelve desks.
 
     Three of the desks only ever see holdout glyphs, so that a split by `camera_id` (the desk)
@@ -234,6 +230,8 @@ def street_photographs() -> tuple[Path, Path]:
 
     spec = find_spec("ultralytics")
     if spec is None or spec.origin is None:
-        raise FileNotFoundError("ultralytics is not installed; its pictures bus.jpg and zidane.jpg are wanted")
+        raise FileNotFoundError(
+            "ultralytics is not installed; its pictures bus.jpg and zidane.jpg are wanted"
+        )
     assets = Path(spec.origin).parent / "assets"
     return assets / "bus.jpg", assets / "zidane.jpg"

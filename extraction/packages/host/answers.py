@@ -42,5 +42,12 @@ def embed_results(frame: Frame) -> list[EmbedResult]:
 
 def _detection(row: dict[str, Any]) -> Detection:
     return Detection(
-        row["class"], row["confidence"], row["x"], row["y"], row["w"], row["h"], row["class_scores"], row["extra"]
+        row["class"],
+        row["confidence"],
+        row["x"],
+        row["y"],
+        row["w"],
+        row["h"],
+        row["class_scores"],
+        row["extra"],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -123,11 +124,9 @@ class Host:
             if not self._pending:
                 self._deadline = time.monotonic() + self.spec.batch_timeout_s
             self._pending[number] = _Pending(future, decode)
-        try:
-            with self._writing:
-                write_frame(self._stdin, {**request, "id": number})
-        except (OSError, ValueError):  # the process is gone: the reader fails the future with the reason
-            pass
+        # If the process is gone, the reader fails the future with the reason.
+        with contextlib.suppress(OSError, ValueError), self._writing:
+            write_frame(self._stdin, {**request, "id": number})
         return future
 
     @property
@@ -157,6 +156,7 @@ class Host:
         self._end(self._reason or self._why(code, broken))
 
     def _spawn(self) -> subprocess.Popen[bytes]:
+        sweep(self.spec.work_dir)
         home = self.spec.work_dir / f"host-{self.spec.key}-{os.getpid()}-{id(self):x}"
         for folder in (home, home / "tmp", home / "cache", home / "run"):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -172,11 +172,10 @@ class Host:
             start_new_session=True,
         )
         self._process = process
-        if self._reason is None:
-            try:
-                write_frame(cast("BinaryIO", process.stdin), self._start_header(threads))
-            except OSError:  # it ended at once: the reader says why
-                pass
+        if self._reason is not None:  # closed meanwhile
+            self._kill_group(process)
+        with contextlib.suppress(OSError):  # if it ended at once, the reader says why
+            write_frame(cast("BinaryIO", process.stdin), self._start_header(threads))
         return process
 
     def _start_header(self, threads: int) -> dict[str, Any]:
@@ -197,7 +196,8 @@ class Host:
             "device": spec.device,
             "memory_limit_mb": spec.memory_limit_mb,
             "threads": threads,
-            "uses_ultralytics": manifest.is_file() and "ultralytics" in manifest.read_text(encoding="utf-8", errors="replace"),
+            "uses_ultralytics": manifest.is_file()
+            and "ultralytics" in manifest.read_text(encoding="utf-8", errors="replace"),
         }
 
     def _listen(self, stderr: IO[bytes]) -> None:
@@ -212,7 +212,12 @@ class Host:
             if (starting or self._pending) and time.monotonic() > self._deadline:
                 seconds = self.spec.start_timeout_s if starting else self.spec.batch_timeout_s
                 what = "to start" if starting else "for one batch"
-                self._kill(HostTimeout(f"The host took more than {seconds:g} s {what} and was stopped.", last_words=self.last_words))
+                self._kill(
+                    HostTimeout(
+                        f"The host took more than {seconds:g} s {what} and was stopped.",
+                        last_words=self.last_words,
+                    )
+                )
             elif limit and _resident(process.pid) > limit:
                 self._kill(self._out_of_memory())
 
@@ -260,7 +265,9 @@ class Host:
                 f"The package ran out of its {self.spec.memory_limit_mb} MB of memory: {header['message']}",
                 last_words=header["trace"],
             )
-        return PackageError(f"The package raised {header['error']}: {header['message']}", last_words=header["trace"])
+        return PackageError(
+            f"The package raised {header['error']}: {header['message']}", last_words=header["trace"]
+        )
 
     def _why(self, code: int, broken: str | None) -> HostError:
         if broken is not None:
@@ -283,7 +290,9 @@ class Host:
                 process.kill()
 
     def _end(self, reason: HostError) -> None:
-        """Fail all that waits, and clear up."""
+        """Clear up, and fail all that waits."""
+        if self._home is not None:
+            shutil.rmtree(self._home, ignore_errors=True)
         with self._lock:
             self._reason = reason
             self._ended.set()
@@ -295,12 +304,16 @@ class Host:
         if self._process is not None:
             for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
                 if stream is not None:
-                    try:
+                    with contextlib.suppress(OSError):
                         stream.close()
-                    except OSError:
-                        continue
-        if self._home is not None:
-            shutil.rmtree(self._home, ignore_errors=True)
+
+
+def sweep(work_dir: Path) -> None:
+    """Remove folders of hosts whose worker was killed before it could."""
+    for folder in work_dir.glob("host-*-*-*"):
+        owner = folder.name.split("-")[2]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _resident(pid: int) -> int:

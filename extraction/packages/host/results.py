@@ -32,7 +32,11 @@ class VectorFeature:
 def vector_features(features: Sequence[Mapping[str, Any]]) -> list[VectorFeature]:
     """Give the manifest's embedding features, less those that the server's crop embedder fills."""
     return [
-        VectorFeature(str(feature["feature_name"]), int(feature["embedding_dim"]), str(feature.get("distance_metric", "cosine")))
+        VectorFeature(
+            str(feature["feature_name"]),
+            int(feature["embedding_dim"]),
+            str(feature.get("distance_metric", "cosine")),
+        )
         for feature in features
         if feature.get("feature_type") == "embedding" and feature.get("source") != "crop"
     ]
@@ -56,7 +60,9 @@ def check_detections(raw: Any, *, width: int, height: int) -> tuple[list[dict[st
 def _row(number: int, entry: Any, width: int, height: int) -> dict[str, Any]:
     where = f"detection {number}"
     if not isinstance(entry, Mapping):
-        raise BadOutput(f"{where} must be a mapping with class, confidence and bbox, not {type(entry).__name__}")
+        raise BadOutput(
+            f"{where} must be a mapping with class, confidence and bbox, not {type(entry).__name__}"
+        )
     missing = [key for key in ("class", "confidence", "bbox") if key not in entry]
     if missing:
         raise BadOutput(f"{where} lacks {', '.join(missing)}")
@@ -98,7 +104,10 @@ def _clipped(bbox: Any, where: str, width: int, height: int) -> tuple[float, flo
     left, right = max(0.0, left), min(float(width), right)
     top, bottom = max(0.0, top), min(float(height), bottom)
     if right - left <= MIN_SIDE or bottom - top <= MIN_SIDE:
-        raise BadOutput(f"{where}: the box x={x:g} y={y:g} w={w:g} h={h:g} has no area within the image of {width}×{height}")
+        raise BadOutput(
+            f"{where}: the box x={x:g} y={y:g} w={w:g} h={h:g} "
+            f"has no area within the image of {width}×{height}"
+        )
     return (left + right) / 2, (top + bottom) / 2, right - left, bottom - top
 
 
@@ -139,14 +148,22 @@ def check_vectors(raw: Any, feature: VectorFeature, order: Sequence[int]) -> NDA
     try:
         vectors = np.asarray(raw if isinstance(raw, np.ndarray) else list(raw), np.float32)
     except (TypeError, ValueError):
-        raise BadOutput(f"{feature.name} must be a vector of {feature.dim} numbers, or one per detection") from None
+        raise BadOutput(
+            f"{feature.name} must be a vector of {feature.dim} numbers, or one per detection"
+        ) from None
     single = vectors.ndim == 1
     if single:
         vectors = vectors[None]
     if vectors.ndim != 2 or vectors.shape[1] != feature.dim:
-        raise BadOutput(f"{feature.name} must have {feature.dim} dimensions; got shape {vectors[0].shape if single else vectors.shape}")
+        raise BadOutput(
+            f"{feature.name} must have {feature.dim} dimensions; "
+            f"got shape {vectors[0].shape if single else vectors.shape}"
+        )
     if not single and len(vectors) != count:
-        raise BadOutput(f"{feature.name} holds {len(vectors)} vectors for {count} detections; one, or one per detection, is allowed")
+        raise BadOutput(
+            f"{feature.name} holds {len(vectors)} vectors for {count} detections; "
+            "one, or one per detection, is allowed"
+        )
     return _storable(vectors if single else vectors[list(order)], feature.metric)
 
 

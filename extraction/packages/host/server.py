@@ -90,7 +90,9 @@ def serve(requests: BinaryIO, answers_to: BinaryIO) -> None:
     answers.send({"op": "ready", "info": server.info})
     jobs: queue.Queue[Job] = queue.Queue()
     slots = threading.Semaphore(AHEAD)
-    threading.Thread(target=_read_requests, args=(requests, jobs, slots), name="requests", daemon=True).start()
+    threading.Thread(
+        target=_read_requests, args=(requests, jobs, slots), name="requests", daemon=True
+    ).start()
     while True:
         job = jobs.get()
         try:
@@ -116,12 +118,21 @@ def _failure(error: BaseException) -> dict[str, Any]:
     """Say what a package raised: kind, message, and the end of its trace."""
     kind = "memory" if isinstance(error, MemoryError) or _ran_out(error) else "package"
     trace = "".join(traceback.format_exception(error))[-TRACE_CHARS:]
-    return {"kind": kind, "error": type(error).__name__, "message": str(error) or type(error).__name__, "trace": trace}
+    return {
+        "kind": kind,
+        "error": type(error).__name__,
+        "message": str(error) or type(error).__name__,
+        "trace": trace,
+    }
 
 
 def _ran_out(error: BaseException) -> bool:
     text = str(error)
-    return type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in text or "Unable to allocate" in text
+    return (
+        type(error).__name__ == "OutOfMemoryError"
+        or "can't allocate memory" in text
+        or "Unable to allocate" in text
+    )
 
 
 class Server:
@@ -198,11 +209,15 @@ class Server:
         except Exception as error:  # a package's own error: an image's, unless every image has it
             if len(numbers) == 1 or _ran_out(error):
                 raise
-            failures = [failure for number in numbers if (failure := self._run_single(paths, number, outcomes))]
+            failures = [
+                failure for number in numbers if (failure := self._run_single(paths, number, outcomes))
+            ]
             if len(failures) == len(numbers):
                 raise
             return
-        columns = {feature.name: list(frame[feature.name]) for feature in self.features if feature.name in frame}
+        columns = {
+            feature.name: list(frame[feature.name]) for feature in self.features if feature.name in frame
+        }
         for place, (number, raw) in enumerate(zip(numbers, frame["detections"], strict=True)):
             values = {name: column[place] for name, column in columns.items()}
             _fill(outcomes[number], raw, values, self.features)
@@ -214,7 +229,9 @@ class Server:
             outcomes[number].error = f"the package raised {type(error).__name__}: {error}"
         return outcomes[number].error
 
-    def _embed(self, images: Sequence[Image.Image | None], outcomes: list[ImageOutcome]) -> NDArray[np.float16]:
+    def _embed(
+        self, images: Sequence[Image.Image | None], outcomes: list[ImageOutcome]
+    ) -> NDArray[np.float16]:
         """Embed the crops of all images together; give (all boxes, 512)."""
         crops: list[Pixels] = []
         for image, outcome in zip(images, outcomes, strict=True):
@@ -222,7 +239,8 @@ class Server:
                 continue
             pixels = np.asarray(image)
             crops += [crop_box(pixels, (row["x"], row["y"], row["w"], row["h"])) for row in outcome.rows]
-        return self.embedder.embed(crops)
+        vectors: NDArray[np.float16] = self.embedder.embed(crops)
+        return vectors
 
 
 def _decoded(job: Job) -> tuple[list[Image.Image | None], list[ImageOutcome]]:
@@ -248,7 +266,9 @@ def _fill(outcome: ImageOutcome, raw: Any, values: dict[str, Any], features: lis
         missing = [feature.name for feature in features if feature.name not in values]
         if missing:
             raise BadOutput(f"the pipeline returned no column {missing[0]!r}, which the manifest names")
-        outcome.vectors = {feature.name: check_vectors(values[feature.name], feature, order) for feature in features}
+        outcome.vectors = {
+            feature.name: check_vectors(values[feature.name], feature, order) for feature in features
+        }
         outcome.rows = rows
     except BadOutput as error:
         outcome.error = str(error)

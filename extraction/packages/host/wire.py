@@ -34,7 +34,9 @@ class Frame:
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
-def write_frame(stream: BinaryIO, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]] | None = None) -> None:
+def write_frame(
+    stream: BinaryIO, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]] | None = None
+) -> None:
     """Write one frame and flush it."""
     parts = [(name, np.ascontiguousarray(value)) for name, value in (arrays or {}).items()]
     listed = [{"name": name, "dtype": str(value.dtype), "shape": value.shape} for name, value in parts]

@@ -60,7 +60,9 @@ class YOLODetector(LazyModelMixin, BaseBatchInferenceService):
 
         weights = runtime.current().weights
         if weights is None:
-            raise FileNotFoundError("The built-in package yolo needs weights: register the version with a .pt file.")
+            raise FileNotFoundError(
+                "The built-in package yolo needs weights: register the version with a .pt file."
+            )
         model = YOLO(str(weights), task="detect")
         model.to(self._detect_device())
         return model, _scoring_predictor()
@@ -98,7 +100,9 @@ def _detections(result: Any) -> list[dict[str, Any]]:
         }
         if scores is not None:
             likeliest = np.argsort(-scores[number])[:TOP_CLASSES]
-            row["class_scores"] = {result.names[int(at)]: round(float(scores[number][at]), 5) for at in likeliest}
+            row["class_scores"] = {
+                result.names[int(at)]: round(float(scores[number][at]), 5) for at in likeliest
+            }
         rows.append(row)
     return rows
 

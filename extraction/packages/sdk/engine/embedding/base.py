@@ -46,7 +46,9 @@ def letterbox(crop: Pixels, size: int) -> Pixels:
     scale = size / max(height, width)
     new_w, new_h = max(1, round(width * scale)), max(1, round(height * scale))
     small = cv2.resize(crop, (new_w, new_h), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    rim = (small[0].mean(axis=0) + small[-1].mean(axis=0) + small[:, 0].mean(axis=0) + small[:, -1].mean(axis=0)) / 4
+    rim = (
+        small[0].mean(axis=0) + small[-1].mean(axis=0) + small[:, 0].mean(axis=0) + small[:, -1].mean(axis=0)
+    ) / 4
     canvas = np.empty((size, size, 3), np.uint8)
     canvas[:] = rim.astype(np.uint8)
     left, top = (size - new_w) // 2, (size - new_h) // 2

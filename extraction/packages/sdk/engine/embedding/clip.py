@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..models.assets import download
 from .base import CropEmbedder, EmbedderWeightsMissing, Pixels, file_hash
 
 ARCHITECTURE = "ViT-B-32"
 PRETRAINED = "laion2b_s34b_b79k"
 WEIGHTS_FILE = f"{ARCHITECTURE}.{PRETRAINED}.safetensors"
 INPUT_SIZE = 224
-HUB_TIMEOUT_S = 10
+HUB_FILE = (
+    "https://huggingface.co/laion/CLIP-ViT-B-32-laion2B-s34B-b79K/resolve/main/open_clip_model.safetensors"
+)
 _MEAN = (0.48145466, 0.4578275, 0.40821073)
 _SPREAD = (0.26862954, 0.26130258, 0.27577711)
 
@@ -34,7 +36,9 @@ class ClipEmbedder(CropEmbedder):
 
         self._device = torch.device(device)
         self._half = self._device.type == "cuda"
-        model = open_clip.create_model(ARCHITECTURE, pretrained=str(path), precision="fp16" if self._half else "fp32")
+        model = open_clip.create_model(
+            ARCHITECTURE, pretrained=str(path), precision="fp16" if self._half else "fp32"
+        )
         self._model = model.eval().to(self._device)
         self._mean = torch.tensor(_MEAN, device=self._device).view(1, 3, 1, 1)
         self._spread = torch.tensor(_SPREAD, device=self._device).view(1, 3, 1, 1)
@@ -54,19 +58,12 @@ def _weights(weights_dir: Path) -> Path:
     path = weights_dir / WEIGHTS_FILE
     if path.exists():
         return path
-    os.environ["HF_HUB_DOWNLOAD_TIMEOUT"] = os.environ["HF_HUB_ETAG_TIMEOUT"] = str(HUB_TIMEOUT_S)
     try:
-        from huggingface_hub import hf_hub_download
-
-        found = hf_hub_download(f"laion/CLIP-{ARCHITECTURE}-laion2B-s34B-b79K", "open_clip_model.safetensors")
-    except Exception as error:  # the hub's client raises errors of several libraries
+        download(HUB_FILE, path)
+    except OSError as error:
         raise EmbedderWeightsMissing(
-            f"CLIP's weights are not here and no model hub answers ({type(error).__name__}). Put the file "
-            f"{WEIGHTS_FILE} (open_clip's {ARCHITECTURE}, {PRETRAINED}) into {weights_dir}, or choose the embedder "
-            "'offline', whose weights ship with mixcv."
+            f"CLIP's weights are not here and no model hub answers ({error}). Put the file {WEIGHTS_FILE} "
+            f"(open_clip's {ARCHITECTURE}, {PRETRAINED}) into {weights_dir}, or choose the embedder 'offline', "
+            "whose weights ship with mixcv."
         ) from error
-    weights_dir.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
-    partial.write_bytes(Path(found).read_bytes())
-    partial.replace(path)
     return path

@@ -20,7 +20,9 @@ def load_embedder(name: str, *, weights_dir: Path, device: str = "cpu") -> CropE
 
         path = weights_dir / WEIGHTS_FILE
         if not path.exists():
-            raise EmbedderWeightsMissing(f"The offline embedder's weights {WEIGHTS_FILE} are wanted in {weights_dir}.")
+            raise EmbedderWeightsMissing(
+                f"The offline embedder's weights {WEIGHTS_FILE} are wanted in {weights_dir}."
+            )
         return OfflineEmbedder(path, device=device)
     if name == "clip":
         from .clip import ClipEmbedder

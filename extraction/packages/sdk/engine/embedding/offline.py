@@ -22,7 +22,7 @@ def _block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     )
 
 
-class OfflineBackbone(nn.Module):
+class OfflineBackbone(nn.Module):  # type: ignore[misc]  # torch is not typed here
     """(n, 3, 64, 64) in 0..1 → (n, 512), pooled by mean and maximum, centred, not yet of unit length."""
 
     def __init__(self) -> None:
@@ -73,6 +73,6 @@ class OfflineEmbedder(CropEmbedder):
 
 def _fused(block: nn.Module) -> nn.Sequential:
     """Fold a block's batch normalisation into its convolution."""
-    convolution, norm = block[0], block[1]  # type: ignore[index]
+    convolution, norm = block[0], block[1]
     fused = torch.nn.utils.fusion.fuse_conv_bn_eval(convolution.eval(), norm.eval())
     return nn.Sequential(fused, nn.ReLU(inplace=True))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -27,18 +27,25 @@ def fetch_asset(name: str, folder: Path, *, timeout_s: float = TIMEOUT_S) -> Pat
         return target
     if not _PUBLISHED.match(name):
         raise AssetMissing(f"The weights file {name} is not here. Put {name} into {folder}.")
-    partial = folder / f"{name}.part"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with urllib.request.urlopen(f"{ASSETS}/{name}", timeout=timeout_s) as answer, partial.open("wb") as file:
-            shutil.copyfileobj(answer, file)
-        partial.replace(target)
-    except (urllib.error.URLError, OSError) as error:
-        partial.unlink(missing_ok=True)
+        download(f"{ASSETS}/{name}", target, timeout_s=timeout_s)
+    except OSError as error:
         raise AssetMissing(
             f"The weights file {name} is not here and no hub answers ({error}). Put {name} into {folder}."
         ) from error
     return target
+
+
+def download(url: str, target: Path, *, timeout_s: float = TIMEOUT_S) -> None:
+    """Fetch a file once, whole or not at all. Raises OSError where nobody answers in `timeout_s`."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        with urllib.request.urlopen(url, timeout=timeout_s) as answer, partial.open("wb") as file:
+            shutil.copyfileobj(answer, file)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def answer_ultralytics(weights_dir: Path) -> None:

@@ -22,7 +22,7 @@ def load_namespace_model(name: str) -> str:
     known = sorted(entry.name for entry in root.iterdir()) if root is not None and root.is_dir() else []
     if root is None or name not in known:
         raise NamespaceModelMissing(
-            f"There is no model {name!r} in this namespace's registry; there is: {', '.join(known) or 'none'}."
+            f"There is no model {name!r} in this namespace's registry; it has: {', '.join(known) or 'none'}."
         )
     folder = root / name
     files = [folder] if folder.is_file() else _weights_files(folder)
@@ -30,7 +30,9 @@ def load_namespace_model(name: str) -> str:
     found = best or files
     if len(found) != 1:
         listed = ", ".join(str(file.relative_to(root)) for file in files) or "no weights file"
-        raise NamespaceModelMissing(f"Model {name!r} must hold best.pt or one weights file; it holds {listed}.")
+        raise NamespaceModelMissing(
+            f"Model {name!r} must hold best.pt or one weights file; it holds {listed}."
+        )
     return str(found[0])
 
 
