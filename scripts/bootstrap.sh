@@ -10,7 +10,7 @@ python=${PYTHON:-python3}
 find_python() {
     for candidate in "$python" python3.13 python3.12 python3.11; do
         if command -v "$candidate" >/dev/null 2>&1 &&
-            "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
             echo "$candidate"
             return
         fi
@@ -52,9 +52,10 @@ if [ -t 1 ]; then
 fi
 "$venv/bin/python" -m pip install --disable-pip-version-check --no-deps --requirement requirements.lock |
     awk -v total="$packages" '
-        /^(Collecting|Requirement already satisfied)/ {
+        /^(Collecting|Processing|Requirement already satisfied)/ {
             count++
-            name = $1 == "Collecting" ? $2 : $4
+            name = $1 == "Requirement" ? $4 : $2
+            sub(/.*\//, "", name)
             printf "  %3d of %d  %s\n", count, total, name
             fflush()
             next
@@ -62,5 +63,5 @@ fi
         /^Installing collected/ { print "  unpacking …"; fflush() }
     ' || true
 # The pipe hides pip's exit code; asking again what is missing is quick and also mends a half-done run.
-"$venv/bin/python" -m pip install --disable-pip-version-check --quiet --no-deps --requirement requirements.lock
+"$venv/bin/python" -m pip install --disable-pip-version-check --quiet --quiet --no-deps --requirement requirements.lock
 echo "$wanted" >"$stamp"

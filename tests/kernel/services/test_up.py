@@ -203,6 +203,19 @@ def test_a_port_that_is_none_is_refused(home: Path, port: str) -> None:
     assert "from 1 to 65535" in refused.stderr
 
 
+@pytest.mark.slow
+def test_a_database_that_does_not_answer_is_named(
+    home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://nobody@/none?host={tmp_path}&connect_timeout=1")
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    refused = manage(home, "up", "--port", str(free_port()))
+    assert refused.returncode == 1
+    assert "The database named by DATABASE_URL does not answer" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert processes_of(home) == []
+
+
 def test_a_home_that_is_a_file_is_named(home: Path) -> None:
     home.write_text("")
     refused = manage(home, "up")
