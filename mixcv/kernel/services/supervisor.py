@@ -263,6 +263,8 @@ class Supervisor:
         if running:
             self.announce("stopping …")
             killed = stop_all(running, grace=STOP_SECONDS, hurry=lambda: self.stop_request.hurry)
+            for child in running:
+                self.services.guardian.forget(child)
             if killed:
                 self.announce(f"killed: {', '.join(killed)}")
         if self.services.lock.held:
