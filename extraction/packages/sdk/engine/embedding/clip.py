@@ -54,7 +54,7 @@ class ClipEmbedder(CropEmbedder):
 
 
 def _weights(weights_dir: Path) -> Path:
-    """Find CLIP's weights, else ask the hub once; the file is kept in `weights_dir`."""
+    """Find CLIP's weights, else ask the hub once; they are kept in `weights_dir`."""
     path = weights_dir / WEIGHTS_FILE
     if path.exists():
         return path
@@ -62,7 +62,7 @@ def _weights(weights_dir: Path) -> Path:
         download(HUB_FILE, path)
     except OSError as error:
         raise EmbedderWeightsMissing(
-            f"CLIP's weights are not here and no model hub answers ({error}). Put the file {WEIGHTS_FILE} "
+            f"CLIP's weights are not here and no model hub answers ({error}). Put {WEIGHTS_FILE} "
             f"(open_clip's {ARCHITECTURE}, {PRETRAINED}) into {weights_dir}, or choose the embedder 'offline', "
             "whose weights ship with mixcv."
         ) from error
