@@ -63,7 +63,7 @@ def _weights(weights_dir: Path) -> Path:
     except OSError as error:
         raise EmbedderWeightsMissing(
             f"CLIP's weights are not here and no model hub answers ({error}). Put {WEIGHTS_FILE} "
-            f"(open_clip's {ARCHITECTURE}, {PRETRAINED}) into {weights_dir}, or choose the embedder 'offline', "
+            f"(open_clip's {ARCHITECTURE}, {PRETRAINED}) into {weights_dir}, or choose 'offline', "
             "whose weights ship with mixcv."
         ) from error
     return path
