@@ -1,0 +1,23 @@
+"""Where higher apps join in when detections are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from extraction.runs.models import Collection
+from mixcv.kernel.registry import Registry
+
+
+@dataclass(frozen=True)
+class WrittenChunk:
+    """What one transaction of extraction wrote."""
+
+    collection: Collection
+    document_ids: list[int]
+    detection_ids: list[int]
+    superseded_ids: list[int]
+
+
+# Called inside the writing transaction: what they write is there exactly when the detections are.
+chunk_written: Registry[Callable[[WrittenChunk], None]] = Registry("chunk written")

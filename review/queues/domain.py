@@ -1,0 +1,5 @@
+from extraction.runs.hooks import WrittenChunk
+
+
+def fill_from_chunk(chunk: WrittenChunk) -> None:
+    ...
