@@ -131,6 +131,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_throttle": 1,
 }
 CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    # Makes good what a killed worker or a lost message left behind.
+    "sweep": {"task": "extraction.sweep", "schedule": 5.0, "options": {"queue": "cpu", "expires": 5}},
+}
 
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["mixcv.tenancy.api_auth.KeyAuthentication"],
@@ -167,6 +171,7 @@ MIXCV_IMAGE_SIZE = env_int("MIXCV_IMAGE_SIZE", 640)
 MIXCV_MAX_HOSTS = env_int("MIXCV_MAX_HOSTS", 2)
 MIXCV_HOST_MEMORY_MB = env_int("MIXCV_HOST_MEMORY_MB", 6000)
 MIXCV_CHUNK_IMAGES = env_int("MIXCV_CHUNK_IMAGES", 64)
+MIXCV_GATHER_SECONDS = env_int("MIXCV_GATHER_SECONDS", 2)
 MIXCV_LEASE_SECONDS = env_int("MIXCV_LEASE_SECONDS", 60)
 MIXCV_REVIEW_LEASE_SECONDS = env_int("MIXCV_REVIEW_LEASE_SECONDS", 180)
 MIXCV_DOUBTFUL_BELOW = float(os.environ.get("MIXCV_DOUBTFUL_BELOW", "0.7"))

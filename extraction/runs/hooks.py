@@ -21,3 +21,6 @@ class WrittenChunk:
 
 # Called inside the writing transaction: what they write is there exactly when the detections are.
 chunk_written: Registry[Callable[[WrittenChunk], None]] = Registry("chunk written")
+
+# Called inside the transaction that makes a collection.
+collection_created: Registry[Callable[[Collection], None]] = Registry("collection created")

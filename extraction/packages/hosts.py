@@ -1,0 +1,54 @@
+"""Which host serves a version: its spec from rows and settings, and this process's pool of warm hosts."""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+
+from extraction.packages.builtin import builtin_packages
+from extraction.packages.host.pool import HostPool
+from extraction.packages.host.spec import HostSpec, parameters_json
+from extraction.packages.models import ExtractorVersion
+from mixcv.kernel import storage
+from mixcv.kernel.errors import NotFound
+
+_lock = threading.Lock()
+
+
+@cache
+def _pool() -> HostPool:
+    return HostPool(settings.MIXCV_MAX_HOSTS)
+
+
+def pool() -> HostPool:
+    """The hosts that this process keeps warm."""
+    with _lock:
+        return _pool()
+
+
+def effective_parameters(version: ExtractorVersion, overrides: dict[str, Any]) -> dict[str, Any]:
+    """What the package is started with: the settings, then the version's fixed ones, then the collection's."""
+    defaults = {"threshold": settings.MIXCV_THRESHOLD, "image_size": settings.MIXCV_IMAGE_SIZE}
+    return {**defaults, **version.parameters, **overrides}
+
+
+def spec_of(version: ExtractorVersion, overrides: dict[str, Any] | None = None) -> HostSpec:
+    """How to start a host for `version`. Raises NotFound where its built-in package is gone."""
+    folder = builtin_packages().get(version.package)
+    if folder is None:
+        raise NotFound(f"There is no built-in package {version.package!r}.")
+    weights = storage.local_path(version.weights.storage_name) if version.weights else None
+    device = None if settings.MIXCV_DEVICE == "auto" else settings.MIXCV_DEVICE
+    return HostSpec(
+        package_dir=folder,
+        weights_dir=settings.MIXCV_WEIGHTS,
+        work_dir=settings.MIXCV_HOME / "hosts",
+        weights=weights,
+        embedder=settings.MIXCV_EMBEDDER,
+        parameters=parameters_json(effective_parameters(version, overrides or {})),
+        device=device,
+        memory_limit_mb=settings.MIXCV_HOST_MEMORY_MB,
+    )

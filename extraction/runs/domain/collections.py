@@ -1,0 +1,118 @@
+"""Collections: made once for a version and its source buckets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import transaction
+
+from extraction.intake.models import Bucket
+from extraction.packages.models import ExtractorVersion
+from extraction.runs.hooks import collection_created
+from extraction.runs.models import Collection
+from mixcv.kernel.errors import AlreadyExists, InvalidInput, NotFound
+from mixcv.kernel.events import Happening, publish
+from mixcv.kernel.ids import named_id
+from mixcv.tenancy.actors import SYSTEM, Actor
+from mixcv.tenancy.models import Namespace
+
+
+def check_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
+    """A collection's own threshold (0 to 1) and image_size (pixels, 32 to 4096, a multiple of 32)."""
+    unknown = sorted(set(parameters) - {"threshold", "image_size", "iou"})
+    if unknown:
+        raise InvalidInput(
+            f"Unknown parameter {', '.join(unknown)}. Allowed: threshold, image_size, iou.", field="parameters"
+        )
+    for name in ("threshold", "iou"):
+        value = parameters.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1):
+            raise InvalidInput(f"{name} is {value!r}; it must be 0 to 1.", field=f"parameters.{name}")
+    size = parameters.get("image_size")
+    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or not 32 <= size <= 4096 or size % 32):
+        raise InvalidInput(
+            f"image_size is {size!r}; it must be a multiple of 32 from 32 to 4096 pixels.", field="parameters.image_size"
+        )
+    return {name: value for name, value in parameters.items() if value is not None}
+
+
+def create_collection(
+    *,
+    namespace: Namespace,
+    name: str,
+    version: ExtractorVersion,
+    buckets: Sequence[Bucket],
+    parameters: dict[str, Any] | None = None,
+    description: str = "",
+    metadata: dict[str, Any] | None = None,
+    enabled: bool = True,
+    by: Actor = SYSTEM,
+) -> Collection:
+    """A new collection. What the buckets hold already is run by a batch; new objects are detected as they come.
+
+    Raises InvalidInput for a name outside 3 to 100 characters, no bucket, or parameters that make no sense,
+    AlreadyExists where the id is taken.
+    """
+    name = name.strip()
+    if not 3 <= len(name) <= 100:
+        raise InvalidInput(f"A collection's name has 3 to 100 characters; this has {len(name)}.", field="collection_name")
+    if not buckets:
+        raise InvalidInput("A collection needs a source bucket.", field="source.bucket_ids")
+    public_id = named_id("col", name)
+    with transaction.atomic():
+        collection, created = Collection.objects.get_or_create(
+            namespace=namespace,
+            public_id=public_id,
+            defaults={
+                "name": name,
+                "extractor_version": version,
+                "parameters": check_parameters(parameters or {}),
+                "description": description,
+                "metadata": metadata or {},
+                "enabled": enabled,
+            },
+        )
+        if not created:
+            raise AlreadyExists(
+                f"The collection {collection.name!r} has the id {public_id} already. Choose another name.",
+                field="collection_name",
+            )
+        collection.buckets.set(buckets)
+        for made in collection_created:
+            made(collection)
+        publish(
+            namespace_id=namespace.pk,
+            actor=by.name,
+            happenings=[
+                Happening("collection.created", public_id, {"name": name, "extractor": version.public_id})
+            ],
+        )
+    return collection
+
+
+def get_collection(namespace: Namespace, ref: str) -> Collection:
+    """By id or name. Raises NotFound."""
+    rows = Collection.objects.filter(namespace=namespace).select_related("extractor_version__extractor")
+    found = rows.filter(public_id=ref).first() or rows.filter(name=ref).first()
+    if found is None:
+        raise NotFound(f"There is no collection {ref!r} here.", field="collection_id")
+    return found
+
+
+def ensure_collection(
+    *,
+    namespace: Namespace,
+    name: str,
+    version: ExtractorVersion,
+    buckets: Sequence[Bucket],
+    parameters: dict[str, Any] | None = None,
+) -> Collection:
+    """The collection of this name, made where there is none; the buckets are added to its sources."""
+    found = Collection.objects.filter(namespace=namespace, public_id=named_id("col", name)).first()
+    if found is None:
+        return create_collection(
+            namespace=namespace, name=name, version=version, buckets=buckets, parameters=parameters
+        )
+    found.buckets.add(*buckets)
+    return found

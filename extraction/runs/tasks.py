@@ -1,0 +1,29 @@
+"""Tasks of extraction: thin, and safe to run twice."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from extraction.runs import domain
+from extraction.runs.domain.automatic import close_old_batches
+from mixcv.celery import app
+
+
+@shared_task(name="extraction.extract", queue="gpu")
+def extract(collection_id: int) -> int:
+    """Detect whatever waits in a collection."""
+    return domain.run_collection(collection_id=collection_id)
+
+
+@shared_task(name="extraction.close_batch", queue="cpu")
+def close_batch(batch_id: int) -> None:
+    """Hand an automatic batch to the workers."""
+    domain.close_batch(batch_id=batch_id)
+
+
+@shared_task(name="extraction.sweep", queue="cpu")
+def sweep() -> None:
+    """Take up what killed workers and lost messages left behind."""
+    close_old_batches()
+    for collection_id in domain.sweep_leases():
+        app.send_task("extraction.extract", args=[collection_id], queue="gpu", expires=30)

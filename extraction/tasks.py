@@ -1,0 +1,7 @@
+"""The rooms' tasks, gathered for Celery."""
+
+from extraction.intake import tasks as intake
+from extraction.packages import tasks as packages
+from extraction.runs import tasks as runs
+
+__all__ = ["intake", "packages", "runs"]
