@@ -1,0 +1,87 @@
+"""Fetching the bytes of objects that came as addresses."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from extraction.intake.domain.images import Verified, keep_images, prepare
+from extraction.intake.domain.incoming import group_of
+from extraction.intake.domain.objects import describe, mark_ready
+from extraction.intake.models import Bucket, Object
+from mixcv.kernel import http
+from mixcv.kernel.errors import DomainError
+from mixcv.kernel.events import Happening, publish
+from mixcv.tenancy.actors import SYSTEM, Actor
+
+log = logging.getLogger(__name__)
+_STUCK_AFTER = timedelta(minutes=3)
+_FETCH_SECONDS = 60
+
+
+def fetch_objects(*, keys: Sequence[int], by: Actor = SYSTEM) -> int:
+    """Fetch what these objects' addresses name; each becomes READY, or FAILED with its reason.
+
+    Safe to run twice: whoever finds an object no longer PENDING leaves it. Returns how many became READY.
+    """
+    waiting = Object.objects.filter(pk__in=keys, state=Object.State.PENDING).select_related(
+        "bucket__namespace"
+    )
+    return sum(_fetch(row, by) for row in waiting)
+
+
+def stuck_objects(*, limit: int = 1000) -> list[int]:
+    """Objects whose fetch got lost, taken for one more try: whoever calls this next does not get them again at once."""
+    now = timezone.now()
+    lost = Object.objects.filter(state=Object.State.PENDING, updated_at__lt=now - _STUCK_AFTER).order_by("id")
+    with transaction.atomic():
+        keys = list(lost.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit])
+        Object.objects.filter(pk__in=keys).update(updated_at=now)
+    return keys
+
+
+def _fetch(row: Object, by: Actor) -> bool:
+    try:
+        answer = http.fetch(row.source_url, max_bytes=settings.MIXCV_MAX_IMAGE_BYTES, seconds=_FETCH_SECONDS)
+        picture = prepare(
+            answer.content, declared=answer.content_type, group=group_of(row.metadata, row.bucket)
+        )
+    except DomainError as error:
+        _finish(row, None, error.message, by)
+        return False
+    return _finish(row, picture, "", by)
+
+
+def _finish(row: Object, picture: Verified | None, reason: str, by: Actor) -> bool:
+    with transaction.atomic():
+        namespace = row.bucket.namespace
+        # Images before the bucket's lock, as everywhere: else two writers could wait for each other.
+        image = keep_images(namespace=namespace, pictures=[picture])[picture.sha256] if picture else None
+        bucket = (
+            Bucket.objects.select_for_update(no_key=True).select_related("namespace").get(pk=row.bucket_id)
+        )
+        state = Object.State.READY if image else Object.State.FAILED
+        mine = Object.objects.filter(pk=row.pk, state=Object.State.PENDING).update(
+            state=state, image=image, error=reason, updated_at=timezone.now()
+        )
+        if not mine:
+            return False
+        row.state, row.image, row.error = state, image, reason
+        publish(
+            namespace_id=bucket.namespace_id,
+            actor=by.name,
+            happenings=[
+                Happening(
+                    "object.ready" if image else "object.failed",
+                    row.public_id,
+                    describe(row, bucket) | {"error": reason},
+                )
+            ],
+        )
+        mark_ready(bucket=bucket, rows=[row])
+    return image is not None
