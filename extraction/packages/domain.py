@@ -11,9 +11,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from extraction.classes.domain import ensure_classes
-from extraction.intake.domain import store_file
 from extraction.packages.builtin import builtin_packages
 from extraction.packages.builtin.weights import resolve_weights
+from extraction.packages.files import keep_file
 from extraction.packages.host.spec import HostInfo
 from extraction.packages.hosts import pool, spec_of
 from extraction.packages.manifest import read_manifest
@@ -75,7 +75,7 @@ def register_version(
     if folder is None:
         raise InvalidInput(f"No built-in package {package!r}: {', '.join(builtin_packages())}.", field="package")
     manifest = read_manifest(folder / "manifest.py")
-    blob = store_file(namespace=namespace, path=weights_path, mime="application/octet-stream") if weights_path else None
+    blob = keep_file(namespace=namespace, path=weights_path) if weights_path else None
     with transaction.atomic():
         parent, _ = Extractor.objects.get_or_create(
             namespace=namespace, name=extractor, defaults={"description": description}
@@ -127,9 +127,7 @@ def bring_up(*, deployment: Deployment) -> None:
     try:
         if version.weights is None and version.weights_name:
             found = resolve_weights(version.weights_name, settings.MIXCV_WEIGHTS, allow_download=True)
-            version.weights = store_file(
-                namespace=version.extractor.namespace, path=found, mime="application/octet-stream"
-            )
+            version.weights = keep_file(namespace=version.extractor.namespace, path=found)
             version.save(update_fields=["weights"])
         info = pool().get(spec_of(version)).info
         _record(deployment, version, info)

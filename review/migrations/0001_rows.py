@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                 ('stage_name', models.CharField(blank=True, max_length=200)),
                 ('seconds', models.FloatField(blank=True, help_text='from being shown to being decided', null=True)),
                 ('version', models.PositiveIntegerField()),
-                ('deleted', models.BooleanField(default=False, help_text='this version takes the annotation back')),
+                ('takes_back', models.BooleanField(default=False, help_text='this version takes back the one before it')),
                 ('decided_at', models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={

@@ -113,7 +113,7 @@ class AnnotationVersion(Decision):
 
     annotation = models.ForeignKey(Annotation, on_delete=models.CASCADE, related_name="versions")
     version = models.PositiveIntegerField()
-    deleted = models.BooleanField(default=False, help_text="this version takes the annotation back")
+    takes_back = models.BooleanField(default=False, help_text="this version takes back the one before it")
     decided_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -31,7 +31,7 @@ def add_ready_objects(bucket: Bucket, object_keys: Sequence[int]) -> None:
     if not watching or not object_keys:
         return
     # Uploads of one bucket queue up here for a moment, so that there is never a second open batch.
-    Bucket.objects.select_for_update().get(pk=bucket.pk)
+    Bucket.objects.select_for_update(no_key=True).get(pk=bucket.pk)
     batch = Batch.objects.filter(bucket=bucket, automatic=True, state=Batch.State.OPEN).first()
     if batch is None:
         batch = Batch.objects.create(

@@ -1,0 +1,123 @@
+"""Reads of the room that are used twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet
+
+from extraction.runs.domain.naming import parse_ref
+from extraction.runs.models import Batch, BatchItem, Collection, Detection, Document
+from mixcv.kernel.errors import Conflict, NotFound
+from mixcv.tenancy.models import Namespace
+
+
+class Ambiguous(Conflict):
+    """Several collections have a document of this id; the message names them."""
+
+    code = "ambiguous_document"
+
+
+def collections_of(namespace: Namespace) -> QuerySet[Collection]:
+    return (
+        Collection.objects.filter(namespace=namespace)
+        .select_related("extractor_version__extractor")
+        .prefetch_related("buckets")
+        .order_by("name")
+    )
+
+
+def batches_of(namespace: Namespace) -> QuerySet[Batch]:
+    return (
+        Batch.objects.filter(namespace=namespace)
+        .select_related("bucket", "job")
+        .prefetch_related("collections")
+        .order_by("-created_at", "-pk")
+    )
+
+
+def batch_progress(batch: Batch) -> dict[str, Any]:
+    """done, failed, skipped, pending, running, total; rate in images a second and seconds_left (None: no estimate)."""
+    state = BatchItem.State
+    counts = BatchItem.objects.filter(batch=batch).aggregate(
+        done=Count("pk", filter=Q(state=state.DONE)),
+        failed=Count("pk", filter=Q(state=state.FAILED)),
+        skipped=Count("pk", filter=Q(state__in=[state.SKIPPED, state.CANCELED])),
+        pending=Count("pk", filter=Q(state=state.PENDING)),
+        running=Count("pk", filter=Q(state=state.RUNNING)),
+        total=Count("pk"),
+    )
+    job = batch.job
+    counts["rate"] = job.rate if job and not batch.is_over else 0.0
+    left = counts["pending"] + counts["running"]
+    counts["seconds_left"] = left / counts["rate"] if counts["rate"] > 0 else None
+    return counts
+
+
+def failed_items(batch: Batch, *, limit: int = 100) -> list[BatchItem]:
+    rows = BatchItem.objects.filter(batch=batch, state=BatchItem.State.FAILED)
+    return list(rows.select_related("object__image", "collection").order_by("pk")[:limit])
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a document_id names: a document, and its detection where the id is a detection's."""
+
+    document: Document
+    detection: Detection | None
+
+
+def find_documents(
+    namespace: Namespace, refs: Iterable[tuple[str, str | None]]
+) -> dict[tuple[str, str | None], Found | NotFound | Ambiguous]:
+    """Resolve pairs of document_id and collection (id or name, or None) in a few queries.
+
+    Without a collection a unique match in the namespace is taken; several are Ambiguous.
+    """
+    wanted = {ref: parse_ref(ref[0]) for ref in dict.fromkeys(refs)}
+    documents = list(
+        Document.objects.filter(
+            collection__namespace=namespace, slug__in={name for name, _ in wanted.values()}
+        ).select_related("collection", "image")
+    )
+    by_slug: dict[str, list[Document]] = {}
+    for document in documents:
+        by_slug.setdefault(document.slug, []).append(document)
+    chosen: dict[tuple[str, str | None], Document] = {}
+    answers: dict[tuple[str, str | None], Found | NotFound | Ambiguous] = {}
+    for ref, (name, _) in wanted.items():
+        matches = [d for d in by_slug.get(name, []) if ref[1] in (None, d.collection.public_id, d.collection.name)]
+        if len(matches) == 1:
+            chosen[ref] = matches[0]
+        elif matches:
+            names = ", ".join(sorted(document.collection.public_id for document in matches))
+            answers[ref] = Ambiguous(
+                f"{ref[0]} is in several collections: {names}. Send collection_id.", field="collection_id"
+            )
+        else:
+            where = f" in {ref[1]}" if ref[1] else ""
+            answers[ref] = NotFound(f"There is no document {ref[0]}{where}.", field="document_id")
+    detections = _detections(
+        [(chosen[ref].pk, ordinal) for ref in chosen if (ordinal := wanted[ref][1]) is not None]
+    )
+    for ref, document in chosen.items():
+        ordinal = wanted[ref][1]
+        detection = detections.get((document.pk, ordinal)) if ordinal is not None else None
+        if ordinal is not None and detection is None:
+            answers[ref] = NotFound(
+                f"There is no detection {ref[0]}; doc_{document.slug} has {document.next_ordinal}.", field="document_id"
+            )
+        else:
+            answers[ref] = Found(document, detection)
+    return answers
+
+
+def _detections(keys: list[tuple[int, int]]) -> dict[tuple[int, int | None], Detection]:
+    if not keys:
+        return {}
+    rows = Detection.objects.filter(
+        document_id__in={document for document, _ in keys}, ordinal__in={ordinal for _, ordinal in keys}
+    )
+    return {(row.document_id, row.ordinal): row for row in rows}

@@ -1,0 +1,140 @@
+"""Writes of ground truth and of how far images are reviewed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Q
+from django.utils import timezone
+
+from extraction.intake.models import Image
+from extraction.truth.models import GroundTruthBox, ImageReview
+from mixcv.kernel.geometry import Box
+from mixcv.tenancy.models import User
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What is known of one object now: of a detection, or (a missed one) of an annotation.
+
+    `class_id` and `box` None: there is no object. `box`: centre, width, height in pixels of the upright image.
+    """
+
+    image_id: int
+    detection_id: int | None
+    evidence: str
+    class_id: int | None
+    box: Box | None
+    disputed: bool = False
+
+
+def set_truth(truths: Sequence[Truth]) -> None:
+    """Write one row per real object, in a few statements: told by its detection, else by the annotation's id.
+
+    Where an object turns out to be none, its row stays as `removed`.
+    """
+    if not truths:
+        return
+    by_detection = {t.detection_id for t in truths if t.detection_id is not None}
+    by_evidence = {t.evidence for t in truths if t.detection_id is None}
+    rows = GroundTruthBox.objects.select_for_update().filter(
+        Q(detection_id__in=by_detection) | Q(detection=None, evidence__in=by_evidence)
+    )
+    known = {(row.detection_id, row.evidence if row.detection_id is None else ""): row for row in rows.order_by("pk")}
+    new, changed = [], []
+    for truth in truths:
+        row = known.get((truth.detection_id, truth.evidence if truth.detection_id is None else ""))
+        if truth.box is None or truth.class_id is None:
+            if row and row.state != GroundTruthBox.State.REMOVED:
+                row.state = GroundTruthBox.State.REMOVED
+                changed.append(row)
+            continue
+        state = GroundTruthBox.State.DISPUTED if truth.disputed else GroundTruthBox.State.ACTIVE
+        values = (truth.class_id, truth.box.cx, truth.box.cy, truth.box.w, truth.box.h, state, truth.evidence)
+        if row is None:
+            new.append(_row(truth, values))
+        elif (row.object_class_id, row.cx, row.cy, row.w, row.h, row.state, row.evidence) != values:
+            row.object_class_id, row.cx, row.cy, row.w, row.h, row.state, row.evidence = values
+            changed.append(row)
+    now = timezone.now()
+    for row in changed:
+        row.version += 1
+        row.updated_at = now
+    GroundTruthBox.objects.bulk_create(new)
+    GroundTruthBox.objects.bulk_update(
+        changed, ["object_class", "cx", "cy", "w", "h", "state", "evidence", "version", "updated_at"], batch_size=500
+    )
+
+
+def _row(truth: Truth, values: tuple[int, float, float, float, float, str, str]) -> GroundTruthBox:
+    class_id, cx, cy, w, h, state, evidence = values
+    return GroundTruthBox(
+        image_id=truth.image_id,
+        detection_id=truth.detection_id,
+        object_class_id=class_id,
+        cx=cx,
+        cy=cy,
+        w=w,
+        h=h,
+        state=state,
+        evidence=evidence,
+    )
+
+
+def refresh_completeness(image_ids: Iterable[int]) -> None:
+    """Compute anew how far images are reviewed, in one statement.
+
+    complete: every current detection is decided, or a person said that nothing is missing; verified_empty: complete
+    and no object is left; partial: something is decided; else unseen.
+    """
+    keys = sorted(set(image_ids))
+    if not keys:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH seen AS (
+                SELECT m.id AS image_id,
+                    (SELECT count(*) FROM extraction_detection d WHERE d.image_id = m.id AND d.current
+                        AND d.decided_label = '') AS open,
+                    (SELECT count(*) FROM extraction_detection d WHERE d.image_id = m.id AND d.current
+                        AND d.decided_label <> '') AS decided,
+                    (SELECT count(*) FROM extraction_groundtruthbox t WHERE t.image_id = m.id
+                        AND t.state <> 'removed') AS objects,
+                    coalesce(r.declared, false) AS declared
+                FROM extraction_image m LEFT JOIN extraction_imagereview r ON r.image_id = m.id
+                WHERE m.id = ANY(%s))
+            INSERT INTO extraction_imagereview (image_id, completeness, declared, revision, updated_at)
+            SELECT image_id, CASE
+                WHEN (open = 0 AND decided > 0 OR declared) AND objects = 0 THEN 'verified_empty'
+                WHEN open = 0 AND decided > 0 OR declared THEN 'complete'
+                WHEN decided + objects > 0 THEN 'partial' ELSE 'unseen' END, declared, 1, now()
+            FROM seen ORDER BY image_id
+            ON CONFLICT (image_id) DO UPDATE SET completeness = excluded.completeness,
+                revision = extraction_imagereview.revision + 1, updated_at = now()
+            """,
+            [keys],
+        )
+
+
+def declare_complete(*, image: Image, declared: bool = True) -> None:
+    """A person says that nothing is missing on the image (or takes it back)."""
+    ImageReview.objects.update_or_create(image=image, defaults={"declared": declared})
+    refresh_completeness([image.pk])
+
+
+def lease_image(*, image_id: int, user: User) -> bool:
+    """Take the image for `user` for some minutes, or renew. False where another person has it open."""
+    until = timezone.now() + timedelta(seconds=settings.MIXCV_REVIEW_LEASE_SECONDS)
+    ImageReview.objects.bulk_create([ImageReview(image_id=image_id)], ignore_conflicts=True)
+    free = Q(lease_by=None) | Q(lease_by=user) | Q(lease_until__lt=timezone.now())
+    return bool(ImageReview.objects.filter(free, image_id=image_id).update(lease_by=user, lease_until=until))
+
+
+def release_images(*, image_ids: Sequence[int], user: User) -> None:
+    """Let go of images that `user` has open."""
+    ImageReview.objects.filter(image_id__in=image_ids, lease_by=user).update(lease_by=None, lease_until=None)

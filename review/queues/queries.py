@@ -1,0 +1,243 @@
+"""Reads of queues: what waits, and all that a reviewer needs of one image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.db.models import Count, F, Window
+from django.db.models.functions import RowNumber
+from django.utils import timezone
+
+from extraction.classes.models import ObjectClass
+from extraction.intake.models import Image
+from extraction.runs.models import Batch, Detection, Document
+from extraction.truth.models import GroundTruthBox
+from mixcv.tenancy.actors import person
+from mixcv.tenancy.models import Namespace, User
+from review.queues.models import Queue, QueueItem
+from review.verdicts.models import Annotation, Label
+
+THUMBS = 6
+PACE_MINUTES = 10
+
+
+@dataclass(frozen=True)
+class QueueCard:
+    """A queue as the list shows it. `thumbs`: the first waiting items, with detection and image."""
+
+    queue: Queue
+    waiting: int
+    done: int
+    thumbs: list[QueueItem]
+    running: bool
+
+
+def waiting_queues(namespace: Namespace) -> list[QueueCard]:
+    """All queues of a namespace, those with most waiting first; the same number of queries for any number."""
+    queues = list(
+        Queue.objects.filter(namespace=namespace)
+        .select_related("collection__extractor_version__extractor", "retriever")
+        .order_by("-waiting_count", "name", "pk")
+    )
+    ranked = (
+        QueueItem.objects.filter(queue__in=queues, state=QueueItem.State.WAITING)
+        .annotate(place=Window(RowNumber(), partition_by=F("queue"), order_by=[F("score").asc(), F("id").asc()]))
+        .filter(place__lte=THUMBS)
+        .select_related("detection__object_class", "image")
+        .order_by("queue", "place")
+    )
+    thumbs: dict[int, list[QueueItem]] = {}
+    for item in ranked:
+        thumbs.setdefault(item.queue_id, []).append(item)
+    running = set(
+        Batch.objects.filter(namespace=namespace, state__in=[Batch.State.OPEN, Batch.State.PROCESSING]).values_list(
+            "collections", flat=True
+        )
+    )
+    return [
+        QueueCard(q, max(0, q.waiting_count), max(0, q.done_count), thumbs.get(q.pk, []), q.collection_id in running)
+        for q in queues
+    ]
+
+
+@dataclass(frozen=True)
+class BoxView:
+    """A detection as the reviewer sees it; centre, width and height in pixels of the upright image."""
+
+    id: int
+    ordinal: int
+    class_name: str
+    colour: int
+    confidence: float
+    cx: float
+    cy: float
+    w: float
+    h: float
+    class_scores: dict[str, float]
+    decided_label: str
+    decided_class: str
+    decided_colour: int
+    revision: int
+    waits: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the reviewer stands: boxes done in the queue and waiting, per minute over the last ten, seconds left."""
+
+    done: int
+    waiting: int
+    per_minute: float | None
+    seconds_left: float | None
+
+    @property
+    def total(self) -> int:
+        return self.done + self.waiting
+
+
+@dataclass(frozen=True)
+class Work:
+    """One image of a queue: its boxes by where they wait, what people drew on it, and the progress."""
+
+    queue: Queue
+    image: Image
+    document: Document
+    boxes: list[BoxView]
+    missed: list[GroundTruthBox]
+    progress: Progress
+    metadata: dict[str, object] = field(default_factory=dict)
+
+
+def work_on(queue: Queue, image: Image, user: User) -> Work:
+    """What a reviewer needs of an image: waiting boxes first by score, then the rest by falling confidence."""
+    document = Document.objects.filter(collection_id=queue.collection_id, image=image).order_by("pk").first()
+    if document is None:
+        raise Document.DoesNotExist(f"{image} has no document in {queue.collection}")
+    waiting = dict(
+        QueueItem.objects.filter(queue=queue, image=image, state=QueueItem.State.WAITING).values_list(
+            "detection_id", "score"
+        )
+    )
+    detections = (
+        Detection.objects.filter(collection_id=queue.collection_id, image=image, current=True)
+        .select_related("object_class", "decided_class", "extractor_version")
+        .order_by("rank", "pk")
+    )
+    boxes = [_box(queue, detection, detection.pk in waiting) for detection in detections]
+    boxes.sort(key=lambda box: (not box.waits, waiting.get(box.id, 0.0), -box.confidence))
+    missed = GroundTruthBox.objects.filter(image=image, detection=None).exclude(
+        state=GroundTruthBox.State.REMOVED
+    )
+    return Work(
+        queue,
+        image,
+        document,
+        boxes,
+        list(missed.select_related("object_class")),
+        pace(queue, user),
+        document.metadata,
+    )
+
+
+def _box(queue: Queue, detection: Detection, waits: bool) -> BoxView:
+    decided = detection.decided_class
+    return BoxView(
+        id=detection.pk,
+        ordinal=detection.ordinal,
+        class_name=detection.object_class.name,
+        colour=detection.object_class.colour,
+        confidence=detection.confidence,
+        cx=detection.cx,
+        cy=detection.cy,
+        w=detection.w,
+        h=detection.h,
+        class_scores=detection.class_scores or {},
+        decided_label=detection.decided_label,
+        decided_class=decided.name if decided else "",
+        decided_colour=decided.colour if decided else 0,
+        revision=detection.revision,
+        waits=waits,
+        reason=reason_of(queue, detection),
+    )
+
+
+def reason_of(queue: Queue, detection: Detection) -> str:
+    """Why a box is here, in one line with its number."""
+    number = f"{detection.confidence:.2f}"
+    scores = sorted((detection.class_scores or {}).items(), key=lambda pair: -pair[1])
+    if len(scores) > 1 and scores[1][1] >= scores[0][1] / 2:
+        return f"{number} · between {scores[0][0]} and {scores[1][0]}"
+    if detection.confidence < queue.doubtful_below:
+        return f"{number} · under {queue.doubtful_below:.2f}"
+    return f"{number} · sure enough"
+
+
+def class_choices(namespace: Namespace, *, limit: int = 500) -> list[dict[str, object]]:
+    """Classes to choose from, commonest in the truth first: name and colour."""
+    rows = (
+        ObjectClass.objects.filter(namespace=namespace, merged_into=None)
+        .exclude(state=ObjectClass.State.RETIRED)
+        .annotate(uses=Count("truth"))
+        .order_by("-uses", "name")
+    )
+    return [{"name": row.name, "colour": row.colour} for row in rows[:limit]]
+
+
+def pace(queue: Queue, user: User) -> Progress:
+    """Done and waiting of the queue; the user's own pace over the last ten minutes."""
+    counts = Queue.objects.filter(pk=queue.pk).values_list("done_count", "waiting_count").get()
+    since = timezone.now() - timedelta(minutes=PACE_MINUTES)
+    mine = Annotation.objects.filter(
+        namespace_id=queue.namespace_id, actor=person(user).name, updated_at__gte=since, deleted_at=None
+    )
+    times = list(mine.order_by("updated_at").values_list("updated_at", flat=True))
+    done, waiting = max(0, counts[0]), max(0, counts[1])
+    if len(times) < 3:
+        return Progress(done, waiting, None, None)
+    minutes = max((times[-1] - times[0]).total_seconds() / 60, 1 / 60)
+    per_minute = (len(times) - 1) / minutes
+    return Progress(done, waiting, per_minute, waiting / per_minute * 60)
+
+
+@dataclass(frozen=True)
+class Recent:
+    """A line of the log: `label`, its words, and when."""
+
+    annotation: Annotation
+    text: str
+
+
+def recent_decisions(queue: Queue, user: User, limit: int = 4) -> list[Recent]:
+    """The reviewer's own last decisions in the queue's collection, newest first."""
+    rows = (
+        Annotation.objects.filter(
+            namespace_id=queue.namespace_id,
+            collection_id=queue.collection_id,
+            actor=person(user).name,
+            deleted_at=None,
+        )
+        .select_related("object_class", "predicted_class")
+        .order_by("-updated_at")[:limit]
+    )
+    return [Recent(row, decision_text(row)) for row in rows]
+
+
+def decision_text(row: Annotation) -> str:
+    """`Corrected handbag to person`, as the log says it."""
+    now = row.object_class.name if row.object_class else ""
+    before = row.predicted_class.name if row.predicted_class else ""
+    if row.label == Label.CONFIRMED:
+        return f"Confirmed {now}"
+    if row.label == Label.FALSE_POSITIVE:
+        return f"Rejected {before}"
+    if row.label == Label.MISSED:
+        return f"Added {now}"
+    return f"Corrected {before} to {now}" if now != before else f"Adjusted the box of {now}"
+
+
+def waiting_total(namespace_id: int) -> dict[str, int]:
+    """For the navigation: boxes that wait in all queues."""
+    rows = Queue.objects.filter(namespace_id=namespace_id, waiting_count__gt=0)
+    return {"review": sum(rows.values_list("waiting_count", flat=True))}

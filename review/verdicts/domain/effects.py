@@ -1,0 +1,66 @@
+"""What follows from decisions: the detections' state, the truth of their images, the queues."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from extraction.runs.domain import Decided, decide_detections
+from extraction.truth.domain import Truth, refresh_completeness, set_truth
+from mixcv.kernel.geometry import Box
+from mixcv.kernel.registry import Registry
+from review.verdicts.models import Annotation, Label
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Detections that are decided now, and those that are open again."""
+
+    decided_ids: list[int]
+    open_ids: list[int]
+
+
+# Called inside the transaction of the decision; the queues tick their items off here.
+detections_settled: Registry[Callable[[Settled], None]] = Registry("detections settled")
+
+
+def apply_decisions(*, rows: Sequence[Annotation]) -> None:
+    """Bring detections, truth, queues and completeness into line with the annotations about `rows`' detections.
+
+    Between two people the latest decision stands, and the box is marked as disputed where they differ.
+    """
+    detection_ids = sorted({row.detection_id for row in rows if row.detection_id is not None})
+    live = Annotation.objects.filter(detection_id__in=detection_ids, deleted_at=None).order_by("updated_at", "pk")
+    by_detection: dict[int, list[Annotation]] = {key: [] for key in detection_ids}
+    for row in live:
+        by_detection[row.detection_id or 0].append(row)
+    truths, decided = [], []
+    images = {row.detection_id: row.image_id for row in rows}
+    for key, decisions in by_detection.items():
+        if decisions:
+            last = decisions[-1]
+            decided.append(Decided(key, last.label, last.object_class_id))
+            truths.append(_truth(last, key, disputed=any(_differ(last, other) for other in decisions[:-1])))
+        else:
+            decided.append(Decided(key, "", None))
+            truths.append(Truth(images[key], key, "", None, None))
+    truths += [_truth(row, None) for row in {r.pk: r for r in rows if r.detection_id is None}.values()]
+    decide_detections(decided)
+    set_truth(truths)
+    settled = Settled([d.detection_id for d in decided if d.label], [d.detection_id for d in decided if not d.label])
+    for hook in detections_settled:
+        hook(settled)
+    refresh_completeness(row.image_id for row in rows)
+
+
+def _truth(row: Annotation, detection_id: int | None, *, disputed: bool = False) -> Truth:
+    gone = row.deleted_at is not None or row.label == Label.FALSE_POSITIVE
+    box = None
+    if not gone and row.cx is not None and row.cy is not None and row.w is not None and row.h is not None:
+        box = Box(row.cx, row.cy, row.w, row.h)
+    return Truth(row.image_id, detection_id, row.public_id, None if gone else row.object_class_id, box, disputed)
+
+
+def _differ(a: Annotation, b: Annotation) -> bool:
+    """Whether two decisions say different things of what is there (its class, or that it is there)."""
+    return a.object_class_id != b.object_class_id
