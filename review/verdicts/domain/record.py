@@ -145,7 +145,7 @@ def _draft(
         namespace=namespace,
         image=image,
         collection_id=detection.collection_id if detection else verdict.collection_id,
-        document_id=detection.document_id if detection else None,
+        document_id=detection.document_id if detection else verdict.document_id,
         detection=None if missed else detection,
         predicted_class=detection.object_class if detection and not missed else None,
         predicted_confidence=detection.confidence if detection and not missed else None,

@@ -47,6 +47,7 @@ class Verdict:
     stage_name: str = ""
     seconds: float | None = None
     collection_id: int | None = None
+    document_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

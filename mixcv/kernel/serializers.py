@@ -1,0 +1,37 @@
+"""Request bodies: every fault at once, unknown keys refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Refuses keys that it does not know, naming those that it does. `tolerated`: sent by clients, of no effect here."""
+
+    tolerated: ClassVar[frozenset[str]] = frozenset()
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            raise serializers.ValidationError(f"The body must be a JSON object; this is {type(data).__name__}.")
+        known = {name for name, field in self.fields.items() if not field.read_only}
+        unknown = sorted(set(data) - known - self.tolerated)
+        if not unknown:
+            return super().to_internal_value(data)
+        faults: dict[str, Any] = {
+            name: [
+                ErrorDetail(
+                    f"Unknown key. Accepted: {', '.join(sorted(known))}.", code="extra_forbidden"
+                )
+            ]
+            for name in unknown
+        }
+        try:
+            super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            if isinstance(error.detail, dict):
+                faults |= error.detail
+        raise serializers.ValidationError(faults)
