@@ -134,6 +134,8 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     # Makes good what a killed worker or a lost message left behind.
     "sweep": {"task": "extraction.sweep", "schedule": 5.0, "options": {"queue": "cpu", "expires": 5}},
+    "sweep_pending": {"task": "extraction.intake.sweep_pending", "schedule": 60.0, "options": {"queue": "io"}},
+    "trim_cache": {"task": "extraction.intake.trim_cache", "schedule": 3600.0, "options": {"queue": "cpu"}},
 }
 
 REST_FRAMEWORK: dict[str, Any] = {

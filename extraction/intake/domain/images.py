@@ -24,6 +24,7 @@ class Verified:
     sha256: str
     upright: Upright
     group: str = ""
+    split: str = ""
 
     @property
     def working_sha256(self) -> str:
@@ -81,7 +82,7 @@ def keep_images(*, namespace: Namespace, pictures: Iterable[Verified]) -> dict[s
                     width=news[sha].upright.width,
                     height=news[sha].upright.height,
                     group_key=news[sha].group,
-                    split=split_of(sha, news[sha].group),
+                    split=news[sha].split or split_of(sha, news[sha].group),
                 )
                 for sha in sorted(news)
             ],

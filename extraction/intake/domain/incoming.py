@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
@@ -47,6 +47,8 @@ class Incoming:
     content_type: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     property: str = "image"
+    # `train` or `holdout` where the sender knows; empty: content or group decides.
+    split: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,8 @@ def check(incoming: Incoming, bucket: Bucket) -> Checked:
         check_url(url, field="data")
     key = check_key(incoming.name or name_of(url, declared))
     picture = None if data is None else prepare(data, declared=declared, group=group_of(metadata, bucket))
+    if picture and incoming.split:
+        picture = replace(picture, split=incoming.split)
     return Checked(key, incoming.property, metadata, picture, url if picture is None else "")
 
 
