@@ -12,6 +12,8 @@ from mixcv.tenancy.models import Namespace
 
 def get_bucket(namespace: Namespace, ref: str) -> Bucket:
     """A bucket by id or name. Raises NotFound, with the names that there are."""
+    # NUL is in no name, and PostgreSQL refuses it.
+    ref = ref.replace("\x00", "?")
     found = list(
         Bucket.objects.filter(Q(public_id=ref) | Q(name=ref), namespace=namespace).select_related(
             "namespace"
@@ -38,7 +40,6 @@ def bucket_page(namespace: Namespace, slug: str) -> Bucket:
 def objects_of(bucket: Bucket, search: str = "") -> QuerySet[Object]:
     """A bucket's objects, newest first, with what a list of them shows."""
     rows = Object.objects.filter(bucket=bucket).select_related("image__original").order_by("-id")
-    # NUL never matches, and PostgreSQL refuses it.
     return rows.filter(key__icontains=search.replace("\x00", "")) if search else rows
 
 

@@ -1,0 +1,161 @@
+"""What requests say, read and checked: bodies of the API and files of forms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from django.core.files.uploadedfile import UploadedFile
+
+from extraction.intake.domain import Incoming
+from extraction.intake.domain.incoming import decode_base64, name_of
+from extraction.intake.images import check_size
+from extraction.intake.models import Bucket
+from extraction.intake.schema import metadata_fields
+from mixcv.kernel.errors import DomainError, InvalidInput
+
+BUCKET_KEYS = ("bucket_name", "name", "bucket_schema", "schema", "description", "metadata", "split_key")
+OBJECT_KEYS = ("blobs", "metadata", "key_prefix", "skip_duplicates")
+BLOB_KEYS = ("property", "type", "data", "key_prefix", "metadata")
+FORM_KEYS = ("metadata", "key_prefix", "property", "skip_duplicates")
+MOST_OBJECTS = 1000
+_GROUP_FILES, _GROUP_BYTES = 64, 128_000_000
+
+
+class UnknownKey(InvalidInput):
+    code = "extra_forbidden"
+
+
+def json_object(data: Any) -> dict[str, Any]:
+    """The body as an object; none at all is an empty one. Raises InvalidInput for a list, text or number."""
+    if data is None or data == "" or data == b"":
+        return {}
+    if not isinstance(data, dict):
+        raise InvalidInput("The body must be a JSON object.")
+    return data
+
+
+def only(body: Mapping[str, Any], allowed: Sequence[str], *, place: str = "") -> None:
+    """Raises UnknownKey naming the first key that is not allowed, and those that are."""
+    for key in body:
+        if key not in allowed:
+            raise UnknownKey(f"{str(key)[:100]!r} is no key here. Allowed: {', '.join(allowed)}.", field=f"{place}{str(key)[:100]}")
+
+
+def flag(value: Any, field: str) -> bool:
+    """true or false, as JSON or as a form's text."""
+    if isinstance(value, bool):
+        return value
+    words = {"true": True, "1": True, "on": True, "yes": True, "false": False, "0": False, "off": False, "": False}
+    if isinstance(value, str) and value.lower() in words:
+        return words[value.lower()]
+    raise InvalidInput(f"{field} must be true or false.", field=field)
+
+
+def object_body(body: Mapping[str, Any], bucket: Bucket, *, place: str = "") -> Incoming:
+    """One object of the API. The bucket's own fields may stand at the root beside `metadata`."""
+    fields = metadata_fields(bucket.schema)
+    only(body, [*OBJECT_KEYS, *fields], place=place)
+    metadata = body.get("metadata", {})
+    if not isinstance(metadata, Mapping):
+        raise InvalidInput("metadata must be an object.", field=f"{place}metadata")
+    merged = {name: body[name] for name in fields if name in body and name not in OBJECT_KEYS} | dict(metadata)
+    blobs = body.get("blobs")
+    if not isinstance(blobs, list) or not blobs:
+        raise InvalidInput("blobs must be a list with one image: [{property, type, data}].", field=f"{place}blobs")
+    images = []
+    for number, blob in enumerate(blobs):
+        where = f"{place}blobs.{number}"
+        if not isinstance(blob, Mapping):
+            raise InvalidInput("A blob is an object {property, type, data}.", field=where)
+        only(blob, BLOB_KEYS, place=f"{where}.")
+        name, kind = blob.get("property", "image"), blob.get("type", "image")
+        if not isinstance(name, str) or not name:
+            raise InvalidInput("property must be text.", field=f"{where}.property")
+        if kind != "image":
+            if not isinstance(kind, str) or name not in fields:
+                raise InvalidInput(f"The type {str(kind)[:50]!r} is not taken here; allowed: image.", field=f"{where}.type")
+            merged[name] = blob.get("data")
+            continue
+        images.append((name, blob, where))
+    if len(images) != 1:
+        raise InvalidInput(f"An object has one image; this one has {len(images)}.", field=f"{place}blobs")
+    name, blob, where = images[0]
+    prefix = _prefix(blob.get("key_prefix", body.get("key_prefix")), f"{place}key_prefix")
+    return _from_data(blob.get("data"), prefix=prefix, name=name, metadata=merged, field=f"{where}.data")
+
+
+def _from_data(data: Any, *, prefix: str, name: str, metadata: dict[str, Any], field: str) -> Incoming:
+    """`data` is an address, `{"url": …}`, a data address or base64."""
+    if isinstance(data, Mapping):
+        only(data, ("url", "base64", "filename"), place=f"{field}.")
+        filename = data.get("filename", "")
+        if not isinstance(filename, str):
+            raise InvalidInput("filename must be text.", field=f"{field}.filename")
+        given = data.get("url", data.get("base64"))
+        if not isinstance(given, str) or not given.strip():
+            raise InvalidInput('data must be {"url": "https://…"}.', field=field)
+        is_url = "url" in data
+    elif isinstance(data, str) and data.strip():
+        given, filename = data, ""
+        scheme = given[:20].partition(":")[0].strip().lower()
+        is_url = "://" in given[:20] or scheme == "data"
+    else:
+        raise InvalidInput('data must be an address, {"url": …}, a data: address or base64.', field=field)
+    given = given.strip()
+    if is_url:
+        key = filename or (name_of(given, "") if not given.lower().startswith("data:") else "")
+        return Incoming(_joined(prefix, key), url=given, metadata=metadata, property=name)
+    return Incoming(_joined(prefix, filename or "image"), data=decode_base64(given), metadata=metadata, property=name)
+
+
+def form_fields(form: Mapping[str, Any]) -> tuple[dict[str, Any], str, str, bool]:
+    """metadata, prefix, property and skip_duplicates of a multipart body. Raises InvalidInput."""
+    only(form, FORM_KEYS)
+    try:
+        metadata = json.loads(form.get("metadata") or "{}")
+    except (ValueError, RecursionError):
+        raise InvalidInput("metadata must be a JSON object as text.", field="metadata") from None
+    if not isinstance(metadata, dict):
+        raise InvalidInput("metadata must be a JSON object.", field="metadata")
+    prefix = _prefix(form.get("key_prefix"), "key_prefix")
+    return metadata, prefix, str(form.get("property") or "image"), flag(form.get("skip_duplicates", ""), "skip_duplicates")
+
+
+def from_file(
+    file: UploadedFile, *, metadata: Mapping[str, Any], prefix: str = "", name: str = "", property_name: str = "image"
+) -> Incoming | DomainError:
+    """An uploaded file, or why it is not even read."""
+    try:
+        check_size(file.size or 0)
+    except DomainError as error:
+        return error
+    key = _joined(prefix, name or file.name or "image")
+    return Incoming(key, data=file.read(), content_type=file.content_type or "", metadata=metadata, property=property_name)
+
+
+def in_groups(files: Sequence[UploadedFile]) -> Iterator[Sequence[UploadedFile]]:
+    """Files in groups that fit into memory together, in their order."""
+    group: list[UploadedFile] = []
+    size = 0
+    for file in files:
+        if group and (len(group) >= _GROUP_FILES or size + (file.size or 0) > _GROUP_BYTES):
+            yield group
+            group, size = [], 0
+        group.append(file)
+        size += file.size or 0
+    if group:
+        yield group
+
+
+def _prefix(value: Any, field: str) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > 400:
+        raise InvalidInput("key_prefix must be text of at most 400 characters.", field=field)
+    return value.strip("/")
+
+
+def _joined(prefix: str, name: str) -> str:
+    return f"{prefix}/{name}" if prefix and name else name
