@@ -106,7 +106,10 @@ STATIC_URL = "/static/"
 STATIC_ROOT = Path(os.environ.get("MIXCV_STATIC", MIXCV_HOME / "static"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": MIXCV_STORAGE}},
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": MIXCV_STORAGE},
+    },
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
@@ -134,13 +137,17 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     # Makes good what a killed worker or a lost message left behind.
     "sweep": {"task": "extraction.sweep", "schedule": 5.0, "options": {"queue": "cpu", "expires": 5}},
-    "sweep_pending": {"task": "extraction.intake.sweep_pending", "schedule": 60.0, "options": {"queue": "io"}},
+    "sweep_pending": {
+        "task": "extraction.intake.sweep_pending",
+        "schedule": 60.0,
+        "options": {"queue": "io"},
+    },
     "trim_cache": {"task": "extraction.intake.trim_cache", "schedule": 3600.0, "options": {"queue": "cpu"}},
 }
 
 REST_FRAMEWORK: dict[str, Any] = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["mixcv.tenancy.api_auth.KeyAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["mixcv.tenancy.api_auth.HasScope"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["mixcv.tenancy.keys.KeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["mixcv.tenancy.keys.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": [
         "rest_framework.parsers.JSONParser",
@@ -150,7 +157,12 @@ REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "mixcv.kernel.api.handle_exception",
     "UNAUTHENTICATED_USER": None,
 }
-SPECTACULAR_SETTINGS = {"TITLE": "mixcv", "VERSION": "0.1.0", "OAS_VERSION": "3.1.0", "SERVE_INCLUDE_SCHEMA": False}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "mixcv",
+    "VERSION": "0.1.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+}
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

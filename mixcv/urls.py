@@ -36,4 +36,4 @@ def handler500(request: HttpRequest) -> HttpResponse:
     if request.path.startswith("/v1/"):
         return api.server_error()
     # Rendered without the request: whatever broke may break the frame too.
-    return render(None, "error_bare.html", {"status": 500}, status=500)  # type: ignore[arg-type]
+    return render(None, "error_bare.html", {"status": 500}, status=500)

@@ -24,7 +24,10 @@ def ensure_classes(
     wanted = list(dict.fromkeys(name.strip() for name in names))
     for name in wanted:
         if not name or len(name) > LONGEST_NAME:
-            raise InvalidInput(f"A class name has 1 to {LONGEST_NAME} characters; {name[:40]!r} has {len(name)}.", field="class")
+            raise InvalidInput(
+                f"A class name has 1 to {LONGEST_NAME} characters; {name[:40]!r} has {len(name)}.",
+                field="class",
+            )
     found = _read(namespace, wanted)
     missing = [name for name in wanted if name not in found]
     if missing:

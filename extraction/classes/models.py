@@ -27,7 +27,9 @@ class ObjectClass(models.Model):
     name = models.CharField(max_length=200)
     colour = models.PositiveSmallIntegerField(validators=[MinValueValidator(1), MaxValueValidator(COLOURS)])
     state = models.CharField(max_length=10, choices=State.choices, default=State.ACTIVE)
-    merged_into = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="merged")
+    merged_into = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="merged"
+    )
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

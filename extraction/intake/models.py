@@ -100,20 +100,17 @@ class Object(models.Model):
         READY = "READY"
         FAILED = "FAILED"
 
-    bucket = models.ForeignKey(Bucket, on_delete=models.CASCADE, related_name="objects")
+    bucket = models.ForeignKey(Bucket, on_delete=models.CASCADE, related_name="contents")
     public_id = models.CharField(max_length=40, unique=True, default=object_id)
     key = models.CharField(max_length=500)
     property = models.CharField(max_length=100, default="image")
     metadata = models.JSONField(default=dict, blank=True)
     source_url = models.TextField(blank=True)
-    image = models.ForeignKey(Image, null=True, blank=True, on_delete=models.PROTECT, related_name="objects")
+    image = models.ForeignKey(Image, null=True, blank=True, on_delete=models.PROTECT, related_name="occurrences")
     state = models.CharField(max_length=8, choices=State.choices, default=State.PENDING)
     error = models.TextField(blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
-
-    # The manager's name would hide the model's own; related names use it from Bucket.
-    objects: models.Manager[Object] = models.Manager()
 
     class Meta:
         indexes = [

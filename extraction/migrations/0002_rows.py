@@ -191,12 +191,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='object',
             name='bucket',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='objects', to='extraction.bucket'),
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='contents', to='extraction.bucket'),
         ),
         migrations.AddField(
             model_name='object',
             name='image',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='objects', to='extraction.image'),
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='occurrences', to='extraction.image'),
         ),
         migrations.AddField(
             model_name='document',

@@ -73,7 +73,9 @@ def register_version(
         )
     folder = builtin_packages().get(package)
     if folder is None:
-        raise InvalidInput(f"No built-in package {package!r}: {', '.join(builtin_packages())}.", field="package")
+        raise InvalidInput(
+            f"No built-in package {package!r}: {', '.join(builtin_packages())}.", field="package"
+        )
     manifest = read_manifest(folder / "manifest.py")
     blob = keep_file(namespace=namespace, path=weights_path) if weights_path else None
     with transaction.atomic():
@@ -93,7 +95,9 @@ def register_version(
             },
         )
         if not created:
-            raise AlreadyExists(f"{extractor} has a version {version} already; a version never changes.", field="version")
+            raise AlreadyExists(
+                f"{extractor} has a version {version} already; a version never changes.", field="version"
+            )
         publish(
             namespace_id=namespace.pk,
             actor=by.name,
@@ -113,7 +117,9 @@ def deploy(*, version: ExtractorVersion, by: Actor = SYSTEM) -> Deployment:
         )
         if not mine:
             version.refresh_from_db()
-            raise NotDeployable(f"{version} is {version.state}; it can be deployed when registered, ready or failed.")
+            raise NotDeployable(
+                f"{version} is {version.state}; it can be deployed when registered, ready or failed."
+            )
         deployment = Deployment.objects.create(extractor_version=version, actor=by.name)
         transaction.on_commit(lambda: deploy_version.delay(deployment.pk))
     return deployment
@@ -149,7 +155,9 @@ def _record(deployment: Deployment, version: ExtractorVersion, info: HostInfo) -
         _finish(deployment, version, ExtractorVersion.State.READY, "")
 
 
-def _finish(deployment: Deployment, version: ExtractorVersion, state: ExtractorVersion.State, error: str) -> None:
+def _finish(
+    deployment: Deployment, version: ExtractorVersion, state: ExtractorVersion.State, error: str
+) -> None:
     with transaction.atomic():
         Deployment.objects.filter(pk=deployment.pk).update(finished_at=timezone.now(), error=error)
         ExtractorVersion.objects.filter(pk=version.pk).update(state=state, error=error)
@@ -200,7 +208,9 @@ def _make_features(version: ExtractorVersion, info: HostInfo) -> None:
         metric="cosine",
     )
     crop, _ = Feature.objects.update_or_create(
-        extractor_version=version, name=CROP_EMBEDDING, defaults={"kind": Feature.Kind.EMBEDDING, "space": space}
+        extractor_version=version,
+        name=CROP_EMBEDDING,
+        defaults={"kind": Feature.Kind.EMBEDDING, "space": space},
     )
     for declared in version.manifest["features"]:
         name, kind = declared["feature_name"], declared["feature_type"]

@@ -94,6 +94,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
             found[name] = ast.literal_eval(node.value)
         except ValueError:
             raise InvalidInput(
-                f"manifest.py line {node.lineno}: {name} must be a plain value, not computed.", field=f"manifest.{name}"
+                f"manifest.py line {node.lineno}: {name} must be a plain value, not computed.",
+                field=f"manifest.{name}",
             ) from None
     return check_manifest(found)

@@ -55,13 +55,17 @@ class ExtractorVersion(models.Model):
     class_names = models.JSONField(default=list, blank=True)
     state = models.CharField(max_length=12, choices=State.choices, default=State.REGISTERED)
     error = models.TextField(blank=True)
-    runtime = models.JSONField(default=dict, blank=True, help_text="device and library versions at deployment")
+    runtime = models.JSONField(
+        default=dict, blank=True, help_text="device and library versions at deployment"
+    )
     created_at = models.DateTimeField(default=timezone.now)
     deployed_at = models.DateTimeField(null=True, blank=True)
     retired_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["extractor", "version"], name="extractor_version_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["extractor", "version"], name="extractor_version_once")
+        ]
         indexes = [models.Index(fields=["public_id"], name="extractor_version_id")]
         ordering = ["extractor__name", "-created_at"]
 
@@ -115,7 +119,8 @@ class VectorSpace(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["embedder", "version", "weights_sha256", "dimension", "metric"], name="vector_space_once"
+                fields=["embedder", "version", "weights_sha256", "dimension", "metric"],
+                name="vector_space_once",
             )
         ]
 
@@ -136,11 +141,17 @@ class Feature(models.Model):
     extractor_version = models.ForeignKey(ExtractorVersion, on_delete=models.CASCADE, related_name="features")
     name = models.CharField(max_length=100)
     kind = models.CharField(max_length=10, choices=Kind.choices)
-    space = models.ForeignKey(VectorSpace, null=True, blank=True, on_delete=models.PROTECT, related_name="features")
-    same_as = models.ForeignKey("self", null=True, blank=True, on_delete=models.CASCADE, related_name="aliases")
+    space = models.ForeignKey(
+        VectorSpace, null=True, blank=True, on_delete=models.PROTECT, related_name="features"
+    )
+    same_as = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.CASCADE, related_name="aliases"
+    )
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["extractor_version", "name"], name="feature_name_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["extractor_version", "name"], name="feature_name_once")
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -154,7 +165,9 @@ class Feature(models.Model):
 class Deployment(models.Model):
     """Each try to bring a version up, with what came of it."""
 
-    extractor_version = models.ForeignKey(ExtractorVersion, on_delete=models.CASCADE, related_name="deployments")
+    extractor_version = models.ForeignKey(
+        ExtractorVersion, on_delete=models.CASCADE, related_name="deployments"
+    )
     actor = models.CharField(max_length=200, default="system")
     started_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True, blank=True)

@@ -60,7 +60,7 @@ class CollectionBody(StrictSerializer):
     name = serializers.CharField(required=False)
     description = serializers.CharField(required=False, allow_blank=True)
     feature_extractor = ExtractorBody()
-    source = SourceBody()
+    source = SourceBody()  # type: ignore[assignment]  # DRF's own attribute of a field, not of a form
     metadata = serializers.DictField(required=False)
     enabled = serializers.BooleanField(required=False, default=True)
 
@@ -134,7 +134,13 @@ class CollectionsView(NamespacedView):
     def _list(self, request: Request, data: dict[str, Any]) -> Response:
         limit, offset = page_numbers(data, request.query_params)
         return Response(
-            page_of(_collections(self.namespace), present_collection, limit=limit, offset=offset, include_total=True)
+            page_of(
+                _collections(self.namespace),
+                present_collection,
+                limit=limit,
+                offset=offset,
+                include_total=True,
+            )
         )
 
 
@@ -298,7 +304,9 @@ class DocumentListView(NamespacedView):
         rows = Document.objects.filter(collection__namespace=self.namespace)
         if data.get("collection_ids") is not None:
             if not data["collection_ids"]:
-                raise InvalidInput("collection_ids is empty; leave it out for all collections.", field="collection_ids")
+                raise InvalidInput(
+                    "collection_ids is empty; leave it out for all collections.", field="collection_ids"
+                )
             rows = rows.filter(
                 collection__in=[domain.get_collection(self.namespace, ref) for ref in data["collection_ids"]]
             )

@@ -32,7 +32,9 @@ class Collection(models.Model):
     buckets = models.ManyToManyField(Bucket, related_name="collections", blank=True)
     parameters = models.JSONField(default=dict, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
-    enabled = models.BooleanField(default=True, help_text="detect new objects of the source buckets by itself")
+    enabled = models.BooleanField(
+        default=True, help_text="detect new objects of the source buckets by itself"
+    )
     document_count = models.PositiveIntegerField(default=0)
     detection_count = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
@@ -85,12 +87,16 @@ class Batch(models.Model):
         verbose_name_plural = "batches"
         constraints = [
             models.UniqueConstraint(
-                fields=["bucket"], condition=models.Q(automatic=True, state="OPEN"), name="batch_one_open_automatic"
+                fields=["bucket"],
+                condition=models.Q(automatic=True, state="OPEN"),
+                name="batch_one_open_automatic",
             )
         ]
         indexes = [
             models.Index(fields=["namespace", "-created_at"], name="batch_newest"),
-            models.Index(fields=["id"], name="batch_live", condition=models.Q(state__in=["OPEN", "PROCESSING"])),
+            models.Index(
+                fields=["id"], name="batch_live", condition=models.Q(state__in=["OPEN", "PROCESSING"])
+            ),
         ]
 
     def __str__(self) -> str:
@@ -131,7 +137,9 @@ class BatchItem(models.Model):
             models.Index(
                 fields=["collection", "id"], name="batch_item_pending", condition=models.Q(state="PENDING")
             ),
-            models.Index(fields=["lease_until"], name="batch_item_running", condition=models.Q(state="RUNNING")),
+            models.Index(
+                fields=["lease_until"], name="batch_item_running", condition=models.Q(state="RUNNING")
+            ),
             # One piece of work under way per object and collection, whatever batches ask for it.
             models.Index(
                 fields=["collection", "object"],
@@ -185,9 +193,13 @@ class Detection(models.Model):
     ordinal = models.PositiveIntegerField()
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="detections")
     image = models.ForeignKey(Image, on_delete=models.PROTECT, related_name="detections")
-    extractor_version = models.ForeignKey(ExtractorVersion, on_delete=models.PROTECT, related_name="detections")
+    extractor_version = models.ForeignKey(
+        ExtractorVersion, on_delete=models.PROTECT, related_name="detections"
+    )
     generation = models.PositiveIntegerField(default=1)
-    current = models.BooleanField(default=True, db_default=True, help_text="of its document's current generation")
+    current = models.BooleanField(
+        default=True, db_default=True, help_text="of its document's current generation"
+    )
     rank = models.PositiveIntegerField()
     object_class = models.ForeignKey(ObjectClass, on_delete=models.PROTECT, related_name="detections")
     confidence = models.FloatField()

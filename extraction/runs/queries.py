@@ -88,7 +88,9 @@ def find_documents(
     chosen: dict[tuple[str, str | None], Document] = {}
     answers: dict[tuple[str, str | None], Found | NotFound | Ambiguous] = {}
     for ref, (name, _) in wanted.items():
-        matches = [d for d in by_slug.get(name, []) if ref[1] in (None, d.collection.public_id, d.collection.name)]
+        matches = [
+            d for d in by_slug.get(name, []) if ref[1] in (None, d.collection.public_id, d.collection.name)
+        ]
         if len(matches) == 1:
             chosen[ref] = matches[0]
         elif matches:
@@ -107,7 +109,8 @@ def find_documents(
         detection = detections.get((document.pk, ordinal)) if ordinal is not None else None
         if ordinal is not None and detection is None:
             answers[ref] = NotFound(
-                f"There is no detection {ref[0]}; doc_{document.slug} has {document.next_ordinal}.", field="document_id"
+                f"There is no detection {ref[0]}; doc_{document.slug} has {document.next_ordinal}.",
+                field="document_id",
             )
         else:
             answers[ref] = Found(document, detection)

@@ -32,7 +32,9 @@ _TYPES = {
 }
 
 
-def envelope(status: int, message: str, *, code: str = "", details: dict[str, Any] | None = None) -> dict[str, Any]:
+def envelope(
+    status: int, message: str, *, code: str = "", details: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """The body of every answer that is not a success."""
     error: dict[str, Any] = {"type": _TYPES.get(status, "BadRequestError"), "message": message}
     if code:
@@ -76,25 +78,33 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
         faults = _flatten(error.detail, ("body",))
         first = faults[0] if faults else {"location": ["body"], "message": "The body is not valid."}
         message = f"{'.'.join(first['location'][1:]) or 'body'}: {first['message']}"
-        return Response(envelope(422, message, code="invalid_input", details={"validation_errors": faults}), status=422)
+        return Response(
+            envelope(422, message, code="invalid_input", details={"validation_errors": faults}), status=422
+        )
     if isinstance(error, Http404):
         return Response(envelope(404, str(error) or "There is nothing here.", code="not_found"), status=404)
     if isinstance(error, PermissionDenied):
         return Response(envelope(403, str(error) or "Not allowed.", code="forbidden"), status=403)
     if isinstance(error, RequestDataTooBig):
-        return Response(envelope(413, "The body is larger than the server takes.", code="too_large"), status=413)
+        return Response(
+            envelope(413, "The body is larger than the server takes.", code="too_large"), status=413
+        )
     if isinstance(error, exceptions.APIException):
         code = error.status_code
         headers = {}
         if auth := getattr(error, "auth_header", None):
             headers["WWW-Authenticate"] = auth
-        return Response(envelope(code, str(error.detail), code=str(error.default_code)), status=code, headers=headers)
+        return Response(
+            envelope(code, str(error.detail), code=str(error.default_code)), status=code, headers=headers
+        )
     return None
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The 404 of unknown API routes."""
-    return JsonResponse(envelope(404, f"There is no {request.method} {request.path} here.", code="not_found"), status=404)
+    return JsonResponse(
+        envelope(404, f"There is no {request.method} {request.path} here.", code="not_found"), status=404
+    )
 
 
 def server_error() -> HttpResponse:
@@ -106,7 +116,9 @@ def server_error() -> HttpResponse:
 Row = TypeVar("Row")
 
 
-def page_numbers(data: dict[str, Any], query: dict[str, Any], *, default: int = 100, most: int = 1000) -> tuple[int, int]:
+def page_numbers(
+    data: dict[str, Any], query: dict[str, Any], *, default: int = 100, most: int = 1000
+) -> tuple[int, int]:
     """`limit` and `offset` from a body and a query string; `limit` wins over `page_size`, `offset` over `page`.
 
     Raises InvalidInput when one is no whole number or out of range.

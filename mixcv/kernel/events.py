@@ -33,7 +33,8 @@ def publish(*, namespace_id: int, actor: str, happenings: Iterable[Happening]) -
     subjects = sorted({item.subject for item in news})
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(s, 1)) FROM unnest(%s::text[]) AS s ORDER BY s", [subjects]
+            "SELECT pg_advisory_xact_lock(hashtextextended(s, 1)) FROM unnest(%s::text[]) AS s ORDER BY s",
+            [subjects],
         )
     numbers: dict[str, int] = dict.fromkeys(subjects, 0)
     seen = Event.objects.filter(subject__in=subjects).values_list("subject").annotate(last=Max("subject_seq"))

@@ -51,7 +51,9 @@ def clip(box: Box, width: int, height: int, *, field: str = "bbox") -> Box:
     when a side is not positive, or when nothing of the box lies on the image.
     """
     if not all(math.isfinite(value) for value in (box.cx, box.cy, box.w, box.h)):
-        raise InvalidInput("The box has a number that is not finite. Give x, y, w and h in pixels.", field=field)
+        raise InvalidInput(
+            "The box has a number that is not finite. Give x, y, w and h in pixels.", field=field
+        )
     if box.w <= 0 or box.h <= 0:
         raise InvalidInput("The box has no area. w and h must be above 0 (pixels).", field=field)
     left, top, right, bottom = box.corners
@@ -60,7 +62,8 @@ def clip(box: Box, width: int, height: int, *, field: str = "bbox") -> Box:
     left, top, right, bottom = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
     if right - left <= 0 or bottom - top <= 0:
         raise InvalidInput(
-            f"The box lies outside the image of {width} × {height} pixels. x and y are the box's centre.", field=field
+            f"The box lies outside the image of {width} × {height} pixels. x and y are the box's centre.",
+            field=field,
         )
     return Box.from_corners(left, top, right, bottom)
 
@@ -73,7 +76,9 @@ def parse_bbox(value: Any, *, field: str = "bbox") -> Box:
     for key in ("x", "y", "w", "h"):
         number = value.get(key)
         if isinstance(number, bool) or not isinstance(number, int | float):
-            raise InvalidInput(f"{key} of the box is {number!r}; it must be a number of pixels.", field=f"{field}.{key}")
+            raise InvalidInput(
+                f"{key} of the box is {number!r}; it must be a number of pixels.", field=f"{field}.{key}"
+            )
         numbers.append(float(number))
     return Box(*numbers)
 

@@ -21,7 +21,9 @@ def healthz(request: HttpRequest) -> JsonResponse:
     checks = {"database": _database(), "broker": _broker()}
     checks["worker"] = _worker() if checks["broker"] == "ok" else "not asked: the broker does not answer"
     well = all(answer == "ok" for answer in checks.values())
-    return JsonResponse({"status": "ok" if well else "unavailable", "checks": checks}, status=200 if well else 503)
+    return JsonResponse(
+        {"status": "ok" if well else "unavailable", "checks": checks}, status=200 if well else 503
+    )
 
 
 def _database() -> str:

@@ -43,7 +43,9 @@ class DomainErrors:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
         if not isinstance(error, DomainError):
             return None
-        if request.path.startswith("/v1/") or request.headers.get("Accept", "").startswith("application/json"):
+        if request.path.startswith("/v1/") or request.headers.get("Accept", "").startswith(
+            "application/json"
+        ):
             return error_response(error)
         if request.headers.get("HX-Request"):
             response: HttpResponse = render(request, "toast.html", {"error": error}, status=error.status)

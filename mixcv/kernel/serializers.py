@@ -10,23 +10,21 @@ from rest_framework.exceptions import ErrorDetail
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses keys that it does not know, naming those that it does. `tolerated`: sent by clients, of no effect here."""
+    """Refuses keys that it does not know, naming those it does. `tolerated`: sent by clients, of no effect here."""
 
     tolerated: ClassVar[frozenset[str]] = frozenset()
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, Mapping):
-            raise serializers.ValidationError(f"The body must be a JSON object; this is {type(data).__name__}.")
+            raise serializers.ValidationError(
+                f"The body must be a JSON object; this is {type(data).__name__}."
+            )
         known = {name for name, field in self.fields.items() if not field.read_only}
         unknown = sorted(set(data) - known - self.tolerated)
         if not unknown:
             return super().to_internal_value(data)
         faults: dict[str, Any] = {
-            name: [
-                ErrorDetail(
-                    f"Unknown key. Accepted: {', '.join(sorted(known))}.", code="extra_forbidden"
-                )
-            ]
+            name: [ErrorDetail(f"Unknown key. Accepted: {', '.join(sorted(known))}.", code="extra_forbidden")]
             for name in unknown
         }
         try:

@@ -38,7 +38,9 @@ def create_namespace(*, name: str, description: str = "", by: Actor = SYSTEM) ->
             public_id=public_id, defaults={"name": name, "description": description}
         )
         if not created:
-            raise AlreadyExists(f"The namespace {namespace.name!r} has the id {public_id} already.", field="namespace_name")
+            raise AlreadyExists(
+                f"The namespace {namespace.name!r} has the id {public_id} already.", field="namespace_name"
+            )
         publish(
             namespace_id=namespace.pk,
             actor=by.name,
@@ -80,7 +82,9 @@ def create_api_key(
         publish(
             namespace_id=namespace.pk,
             actor=by.name,
-            happenings=[Happening("api_key.created", f"key_{key.pk}", {"label": key.label, "prefix": key.prefix})],
+            happenings=[
+                Happening("api_key.created", f"key_{key.pk}", {"label": key.label, "prefix": key.prefix})
+            ],
         )
     return key, text
 
@@ -124,7 +128,9 @@ def set_membership(*, namespace: Namespace, user: User, role: Role, by: Actor) -
         publish(
             namespace_id=namespace.pk,
             actor=by.name,
-            happenings=[Happening("membership.set", f"user_{user.pk}", {"role": role, "user": user.username})],
+            happenings=[
+                Happening("membership.set", f"user_{user.pk}", {"role": role, "user": user.username})
+            ],
         )
     return membership
 

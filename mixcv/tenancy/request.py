@@ -19,7 +19,7 @@ class AppRequest(HttpRequest):
     """A request behind the login and inside a namespace (pages under `/n/<namespace>/`)."""
 
     htmx: HtmxDetails
-    user: User  # type: ignore[assignment]
+    user: User
     namespace: Namespace
     role: Role
 
@@ -38,7 +38,9 @@ def needs(role: Role) -> Callable[[View], View]:
         @wraps(view)
         def guarded(request: AppRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not at_least(request.role, role):
-                raise Forbidden(f"This needs the role {role.label} in {request.namespace.name}; yours is {request.role.label}.")
+                raise Forbidden(
+                    f"This needs the role {role.label} in {request.namespace.name}; yours is {request.role.label}."
+                )
             return view(request, *args, **kwargs)
 
         return guarded  # type: ignore[return-value]

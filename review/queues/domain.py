@@ -66,7 +66,8 @@ def fill_from_chunk(chunk: WrittenChunk) -> None:
     """Put the doubtful ones of new detections into the collection's queues; inside the transaction that wrote them."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id FROM review_queue WHERE collection_id = %s ORDER BY id FOR UPDATE", [chunk.collection.pk]
+            "SELECT id FROM review_queue WHERE collection_id = %s ORDER BY id FOR UPDATE",
+            [chunk.collection.pk],
         )
         for (queue_id,) in cursor.fetchall():
             _fill(queue_id, chunk.detection_ids)

@@ -42,7 +42,9 @@ def waiting_queues(namespace: Namespace) -> list[QueueCard]:
     )
     ranked = (
         QueueItem.objects.filter(queue__in=queues, state=QueueItem.State.WAITING)
-        .annotate(place=Window(RowNumber(), partition_by=F("queue"), order_by=[F("score").asc(), F("id").asc()]))
+        .annotate(
+            place=Window(RowNumber(), partition_by=F("queue"), order_by=[F("score").asc(), F("id").asc()])
+        )
         .filter(place__lte=THUMBS)
         .select_related("detection__object_class", "image")
         .order_by("queue", "place")
@@ -51,12 +53,14 @@ def waiting_queues(namespace: Namespace) -> list[QueueCard]:
     for item in ranked:
         thumbs.setdefault(item.queue_id, []).append(item)
     running = set(
-        Batch.objects.filter(namespace=namespace, state__in=[Batch.State.OPEN, Batch.State.PROCESSING]).values_list(
-            "collections", flat=True
-        )
+        Batch.objects.filter(
+            namespace=namespace, state__in=[Batch.State.OPEN, Batch.State.PROCESSING]
+        ).values_list("collections", flat=True)
     )
     return [
-        QueueCard(q, max(0, q.waiting_count), max(0, q.done_count), thumbs.get(q.pk, []), q.collection_id in running)
+        QueueCard(
+            q, max(0, q.waiting_count), max(0, q.done_count), thumbs.get(q.pk, []), q.collection_id in running
+        )
         for q in queues
     ]
 

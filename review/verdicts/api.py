@@ -27,7 +27,7 @@ class AnnotationBody(StrictSerializer):
 
     document_id = serializers.CharField(max_length=300)
     collection_id = serializers.CharField(max_length=120, required=False)
-    label = serializers.CharField(max_length=100)
+    label = serializers.CharField(max_length=100)  # type: ignore[assignment]
     confidence = serializers.FloatField(required=False, allow_null=True, min_value=0, max_value=1)
     reasoning = serializers.CharField(required=False, allow_blank=True, max_length=5000)
     payload = serializers.DictField(required=False, allow_null=True)
@@ -40,7 +40,7 @@ class AnnotationBody(StrictSerializer):
 class ListBody(StrictSerializer):
     document_id = serializers.CharField(max_length=300, required=False)
     collection_id = serializers.CharField(max_length=120, required=False)
-    label = serializers.CharField(max_length=100, required=False)
+    label = serializers.CharField(max_length=100, required=False)  # type: ignore[assignment]
     actor_id = serializers.CharField(max_length=200, required=False)
     retriever_id = serializers.CharField(max_length=200, required=False)
     skip = serializers.IntegerField(required=False, min_value=0)
@@ -116,7 +116,7 @@ def verdict_of(namespace: Namespace, data: dict[str, Any]) -> Verdict:
     detection = found.detection
     if detection is None and label != Label.MISSED:
         raise InvalidInput(
-            f"{data['document_id']} is an image. {label} is about one detection: {data['document_id']}_det_0 and so on.",
+            f"{ref[0]} is an image. {label} is about one detection: {ref[0]}_det_0 and so on.",
             field="document_id",
         )
     return Verdict(
@@ -176,7 +176,11 @@ def _listing(namespace: Namespace, request: Request, data: Any) -> Response:
         found = find_documents(namespace, [key])[key]
         if isinstance(found, Exception):
             raise found
-        rows = rows.filter(detection=found.detection) if found.detection else rows.filter(document=found.document)
+        rows = (
+            rows.filter(detection=found.detection)
+            if found.detection
+            else rows.filter(document=found.document)
+        )
     if ref := wanted.get("collection_id"):
         rows = rows.filter(collection=get_collection(namespace, ref))
     for name, column in (("label", "label"), ("actor_id", "actor"), ("retriever_id", "retriever_ref")):

@@ -38,7 +38,9 @@ class Decision(models.Model):
     """The columns that an annotation and each of its versions share."""
 
     label = models.CharField(max_length=100)
-    object_class = models.ForeignKey(ObjectClass, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    object_class = models.ForeignKey(
+        ObjectClass, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     cx = models.FloatField(null=True, blank=True)
     cy = models.FloatField(null=True, blank=True)
     w = models.FloatField(null=True, blank=True)
@@ -117,7 +119,9 @@ class AnnotationVersion(Decision):
     decided_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["annotation", "version"], name="annotation_version_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["annotation", "version"], name="annotation_version_once")
+        ]
         ordering = ["annotation", "version"]
 
     def __str__(self) -> str:

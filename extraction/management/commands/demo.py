@@ -10,7 +10,7 @@ from django.db.models import Count, Q
 
 from extraction.demo.loading import NAMESPACE, Demo, load_demo
 from extraction.packages.models import ExtractorVersion
-from extraction.runs.models import Batch, BatchItem
+from extraction.runs.models import Batch, BatchItem, Collection
 from mixcv.kernel.management.commands.up import Command as Up
 from mixcv.kernel.progress import Bar
 from mixcv.kernel.services.errors import ServiceFailed
@@ -54,7 +54,7 @@ class Command(Up):
         until = time.monotonic() + DETECTION_SECONDS
         while time.monotonic() < until:
             demo.digits.refresh_from_db()
-            version = ExtractorVersion.objects.get(pk=demo.digits.extractor_version_id)
+            version = _version(demo.digits)
             if version.state == ExtractorVersion.State.FAILED:
                 self.bar.done()
                 self.announce(f"The digit detector did not come up: {version.error}")
@@ -70,27 +70,40 @@ class Command(Up):
         self.announce("Detection takes longer than expected; it goes on, and the pages show how far it is.")
 
     def _street_under_way(self, demo: Demo) -> bool:
-        version = ExtractorVersion.objects.get(pk=demo.street.extractor_version_id)
+        version = _version(demo.street)
         if version.state == ExtractorVersion.State.DEPLOYING:
             return True
         live = [Batch.State.OPEN, Batch.State.PROCESSING]
-        return version.state == ExtractorVersion.State.READY and Batch.objects.filter(
-            collections=demo.street, state__in=live
-        ).exists()
+        return (
+            version.state == ExtractorVersion.State.READY
+            and Batch.objects.filter(collections=demo.street, state__in=live).exists()
+        )
 
     def _say_how_to_go_on(self, demo: Demo) -> None:
         address = self.supervisor.address
-        street = ExtractorVersion.objects.get(pk=demo.street.extractor_version_id)
+        street = _version(demo.street)
         if street.state == ExtractorVersion.State.FAILED:
-            self.announce(f"\nThe street photographs wait: {street.error}\nThen press Deploy on the page Detectors.")
+            self.announce(
+                f"\nThe street photographs wait: {street.error}\nThen press Deploy on the page Detectors."
+            )
         self.announce(f"\nmixcv is ready: {address}n/{NAMESPACE}/review/")
         if self.login:
-            self.announce(f"  login     {self.login.login}\n  password  {self.login.password}   (shown only now)")
+            self.announce(
+                f"  login     {self.login.login}\n  password  {self.login.password}   (shown only now)"
+            )
         else:
-            self.announce("  login     as before; a new password: .venv/bin/python manage.py changepassword admin")
+            self.announce(
+                "  login     as before; a new password: .venv/bin/python manage.py changepassword admin"
+            )
         if not ApiKey.objects.filter(namespace=demo.namespace, revoked_at=None).exists():
             _, text = create_api_key(namespace=demo.namespace, label=KEY_LABEL)
             self.announce(f"  API key   {text}   (shown only now)")
         else:
-            self.announce(f"  API key   as before; a new one: .venv/bin/python manage.py create_api_key --namespace {NAMESPACE}")
+            self.announce(
+                f"  API key   as before; a new one: .venv/bin/python manage.py create_api_key --namespace {NAMESPACE}"
+            )
         self.announce("Ctrl-C ends everything.\n")
+
+
+def _version(collection: Collection) -> ExtractorVersion:
+    return ExtractorVersion.objects.get(collections=collection)

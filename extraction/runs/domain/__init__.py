@@ -1,7 +1,13 @@
 """Verbs of the room: collections, batches, the worker's claim and write, and what others may decide on detections."""
 
 from extraction.runs.domain.automatic import add_ready_objects, close_batch
-from extraction.runs.domain.batches import cancel_batch, create_batch, finish_if_done, retry_failed, submit_batch
+from extraction.runs.domain.batches import (
+    cancel_batch,
+    create_batch,
+    finish_if_done,
+    retry_failed,
+    submit_batch,
+)
 from extraction.runs.domain.claim import Claimed, claim_items, release_items, renew_leases, sweep_leases
 from extraction.runs.domain.collections import create_collection, ensure_collection, get_collection
 from extraction.runs.domain.decide import Decided, decide_detections

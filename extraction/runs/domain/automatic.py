@@ -26,8 +26,8 @@ def add_ready_objects(bucket: Bucket, object_keys: Sequence[int]) -> None:
     waiting = Batch.objects.filter(
         items__object_id__in=object_keys, items__state="PENDING", state=Batch.State.PROCESSING
     ).distinct()
-    for batch in waiting:
-        wake(batch)
+    for awaited in waiting:
+        wake(awaited)
     if not watching or not object_keys:
         return
     # Uploads of one bucket queue up here for a moment, so that there is never a second open batch.
@@ -43,7 +43,10 @@ def add_ready_objects(bucket: Bucket, object_keys: Sequence[int]) -> None:
         )
         transaction.on_commit(
             lambda: app.send_task(
-                "extraction.close_batch", args=[batch.pk], queue="cpu", countdown=settings.MIXCV_GATHER_SECONDS
+                "extraction.close_batch",
+                args=[batch.pk],
+                queue="cpu",
+                countdown=settings.MIXCV_GATHER_SECONDS,
             )
         )
     for collection in watching:

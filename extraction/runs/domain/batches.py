@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from django.db import connection, transaction
 from django.db.models import F, Q
@@ -41,7 +42,9 @@ def create_batch(
     of another namespace, or an unknown dedup strategy.
     """
     if dedup not in Batch.Dedup.values:
-        raise InvalidInput(f"dedup_strategy is one of {', '.join(Batch.Dedup.values)}.", field="dedup_strategy")
+        raise InvalidInput(
+            f"dedup_strategy is one of {', '.join(Batch.Dedup.values)}.", field="dedup_strategy"
+        )
     if any(collection.namespace_id != bucket.namespace_id for collection in collections):
         raise NotFound("A collection of this batch is not in the bucket's namespace.", field="collection_ids")
     with transaction.atomic():
@@ -84,12 +87,14 @@ def add_items(batch: Batch, collection: Collection, object_keys: Sequence[int]) 
             """,
             [batch.pk, collection.pk, list(object_keys)],
         )
-        new = cursor.rowcount
+        new: int = cursor.rowcount
     Batch.objects.filter(pk=batch.pk).update(item_count=F("item_count") + new)
     return new
 
 
-def submit_batch(*, batch: Batch, collections: Sequence[Collection] | None = None, by: Actor = SYSTEM) -> Batch:
+def submit_batch(
+    *, batch: Batch, collections: Sequence[Collection] | None = None, by: Actor = SYSTEM
+) -> Batch:
     """Hand a draft over to the workers. Collections that the draft lacks are added first.
 
     With dedup `skip`, items whose object that collection has done, or has under way in another batch, are SKIPPED.
@@ -102,12 +107,16 @@ def submit_batch(*, batch: Batch, collections: Sequence[Collection] | None = Non
         for collection in collections or []:
             batch.collections.add(collection)
             keys = BatchItem.objects.filter(batch=batch).values_list("object_id", flat=True).distinct()
-            add_items(batch, collection, list(keys) or list(batch.bucket.objects.values_list("pk", flat=True)))
+            add_items(
+                batch, collection, list(keys) or list(batch.bucket.contents.values_list("pk", flat=True))
+            )
         batch.refresh_from_db()
         if not batch.collections.exists():
             raise InvalidInput("The batch names no collection.", field="collection_ids")
         if not batch.item_count:
-            raise InvalidInput("The batch has no object. Upload images to the bucket first.", field="object_ids")
+            raise InvalidInput(
+                "The batch has no object. Upload images to the bucket first.", field="object_ids"
+            )
         start(batch, by=by)
     batch.refresh_from_db()
     return batch
@@ -141,9 +150,9 @@ def start(batch: Batch, *, by: Actor = SYSTEM) -> None:
 def wake(batch: Batch) -> None:
     """After the commit, tell a GPU worker that there is work. A message lost is made good by the sweep."""
     for collection_id in batch.collections.values_list("pk", flat=True):
-        transaction.on_commit(
-            lambda key=collection_id: app.send_task("extraction.extract", args=[key], queue="gpu")
-        )
+        send = partial(app.send_task, "extraction.extract", args=[collection_id], queue="gpu")
+        # Where the broker is away, the sweep finds the work later.
+        transaction.on_commit(send, robust=True)
 
 
 def _skip_known(batch: Batch, now: datetime) -> None:
@@ -215,7 +224,7 @@ def finish_if_done(batch: Batch) -> bool:
 def _close(batch: Batch, state: Batch.State, *, actor: str) -> None:
     now = timezone.now()
     Batch.objects.filter(pk=batch.pk).update(state=state, finished_at=now)
-    Job.objects.filter(pk=batch.job_id).update(
+    Job.objects.filter(pk=batch.job_id or 0).update(
         state=state,
         finished_at=now,
         done=batch.done_count + batch.failed_count + batch.skipped_count,
@@ -237,7 +246,11 @@ def cancel_batch(*, batch: Batch, by: Actor) -> Batch:
         if row.is_over:
             raise Conflict(f"The batch is {row.state} already; there is nothing left to stop.")
         BatchItem.objects.filter(batch=row, state__in=[Item.PENDING, Item.RUNNING]).update(
-            state=Item.CANCELED, reason=f"stopped by {by.name}", lease_owner="", lease_until=None, finished_at=timezone.now()
+            state=Item.CANCELED,
+            reason=f"stopped by {by.name}",
+            lease_owner="",
+            lease_until=None,
+            finished_at=timezone.now(),
         )
         recount(row)
         row.refresh_from_db()
@@ -256,9 +269,9 @@ def retry_failed(*, batch: Batch, by: Actor) -> int:
         number = failed.update(state=Item.PENDING, reason="", attempt=0, finished_at=None)
         if not number:
             raise Conflict("No item of this batch failed.")
-        Object.objects.filter(
-            items__batch=row, items__state=Item.PENDING, state=Object.State.FAILED
-        ).exclude(source_url="").update(state=Object.State.PENDING, error="")
+        Object.objects.filter(items__batch=row, items__state=Item.PENDING, state=Object.State.FAILED).exclude(
+            source_url=""
+        ).update(state=Object.State.PENDING, error="")
         Batch.objects.filter(pk=row.pk).update(finished_at=None)
         row.refresh_from_db()
         start(row, by=by)

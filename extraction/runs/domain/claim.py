@@ -52,7 +52,7 @@ RETURNING i.id, i.batch_id, o.id, m.id,
 def claim_items(*, collection_id: int, worker: str, limit: int) -> list[Claimed]:
     """Take up to `limit` items of a collection that are ready to be detected, untried ones first."""
     for attempt, company in _COMPANY.items():
-        arguments = {
+        arguments: dict[str, int | str] = {
             "collection": collection_id,
             "attempt": attempt,
             "limit": min(limit, company or limit),

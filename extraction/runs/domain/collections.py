@@ -23,16 +23,22 @@ def check_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
     unknown = sorted(set(parameters) - {"threshold", "image_size", "iou"})
     if unknown:
         raise InvalidInput(
-            f"Unknown parameter {', '.join(unknown)}. Allowed: threshold, image_size, iou.", field="parameters"
+            f"Unknown parameter {', '.join(unknown)}. Allowed: threshold, image_size, iou.",
+            field="parameters",
         )
     for name in ("threshold", "iou"):
         value = parameters.get(name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1):
+        if value is not None and (
+            isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1
+        ):
             raise InvalidInput(f"{name} is {value!r}; it must be 0 to 1.", field=f"parameters.{name}")
     size = parameters.get("image_size")
-    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or not 32 <= size <= 4096 or size % 32):
+    if size is not None and (
+        not isinstance(size, int) or isinstance(size, bool) or not 32 <= size <= 4096 or size % 32
+    ):
         raise InvalidInput(
-            f"image_size is {size!r}; it must be a multiple of 32 from 32 to 4096 pixels.", field="parameters.image_size"
+            f"image_size is {size!r}; it must be a multiple of 32 from 32 to 4096 pixels.",
+            field="parameters.image_size",
         )
     return {name: value for name, value in parameters.items() if value is not None}
 
@@ -56,7 +62,9 @@ def create_collection(
     """
     name = name.strip()
     if not 3 <= len(name) <= 100:
-        raise InvalidInput(f"A collection's name has 3 to 100 characters; this has {len(name)}.", field="collection_name")
+        raise InvalidInput(
+            f"A collection's name has 3 to 100 characters; this has {len(name)}.", field="collection_name"
+        )
     if not buckets:
         raise InvalidInput("A collection needs a source bucket.", field="source.bucket_ids")
     public_id = named_id("col", name)

@@ -37,7 +37,9 @@ def run_collection(*, collection_id: int) -> int:
 
     Safe to run many times at once: leases decide who does what.
     """
-    rows = Collection.objects.select_related("namespace", "extractor_version__extractor", "extractor_version__weights")
+    rows = Collection.objects.select_related(
+        "namespace", "extractor_version__extractor", "extractor_version__weights"
+    )
     collection = rows.filter(pk=collection_id).first()
     version = collection.extractor_version if collection else None
     if collection is None or version is None or version.state != ExtractorVersion.State.READY:
@@ -74,7 +76,9 @@ def _submit(collection: Collection, worker: str, items: list[Claimed]) -> Future
         return None
 
 
-def _land(collection: Collection, worker: str, items: list[Claimed], future: Future[list[ImageResult]]) -> int:
+def _land(
+    collection: Collection, worker: str, items: list[Claimed], future: Future[list[ImageResult]]
+) -> int:
     try:
         results = future.result()
     except HostError as error:

@@ -110,7 +110,9 @@ def _documents(chunk: _Chunk, good: Sequence[tuple[Claimed, ImageResult]]) -> No
 
 def _supersede(chunk: _Chunk) -> None:
     """The generation before stays, for what refers to it, and is current no more."""
-    old = Detection.objects.filter(document_id__in=[document.pk for document, _ in chunk.documents], current=True)
+    old = Detection.objects.filter(
+        document_id__in=[document.pk for document, _ in chunk.documents], current=True
+    )
     chunk.superseded = list(old.values_list("pk", flat=True))
     old.update(current=False)
 
@@ -119,7 +121,9 @@ def _make_documents(chunk: _Chunk, fresh: Sequence[tuple[Claimed, ImageResult]])
     if not fresh:
         return
     names = {wanted_slug(item.key) for item, _ in fresh}
-    taken = Document.objects.filter(collection=chunk.collection, slug__in=names).values_list("slug", flat=True)
+    taken = Document.objects.filter(collection=chunk.collection, slug__in=names).values_list(
+        "slug", flat=True
+    )
     slugs = choose_slugs([(item.key, item.object_ref) for item, _ in fresh], set(taken))
     objects = Object.objects.filter(pk__in=[item.object_id for item, _ in fresh])
     metadata = dict(objects.values_list("pk", "metadata"))
@@ -158,7 +162,13 @@ def _detections(chunk: _Chunk) -> list[int]:
                 for rank, found in enumerate(result.detections):
                     copy.write_row(
                         (
-                            *(ids[at], document.pk, document.next_ordinal + rank, collection.pk, document.image_id),
+                            *(
+                                ids[at],
+                                document.pk,
+                                document.next_ordinal + rank,
+                                collection.pk,
+                                document.image_id,
+                            ),
                             *(version.pk, document.generation, True, rank, classes[found.class_name].pk),
                             *(found.confidence, found.x, found.y, found.w, found.h),
                             Jsonb(found.class_scores) if found.class_scores else None,
@@ -184,7 +194,8 @@ def _detections(chunk: _Chunk) -> list[int]:
 def _reserve(number: int) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence('extraction_detection', 'id')) FROM generate_series(1, %s)", [number]
+            "SELECT nextval(pg_get_serial_sequence('extraction_detection', 'id')) FROM generate_series(1, %s)",
+            [number],
         )
         return [row[0] for row in cursor.fetchall()]
 
@@ -198,7 +209,9 @@ def _embeddings(cursor: Any, chunk: _Chunk, ids: Sequence[int]) -> None:
     )
     crop = features.get("crop_embedding")
     register_vector(connection.connection)
-    with cursor.copy("COPY extraction_embedding (feature_id, detection_id, vector) FROM STDIN (FORMAT BINARY)") as copy:
+    with cursor.copy(
+        "COPY extraction_embedding (feature_id, detection_id, vector) FROM STDIN (FORMAT BINARY)"
+    ) as copy:
         copy.set_types(["int8", "int8", "halfvec"])
         at = 0
         for _, result in chunk.documents:

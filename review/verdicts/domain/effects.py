@@ -30,7 +30,9 @@ def apply_decisions(*, rows: Sequence[Annotation]) -> None:
     Between two people the latest decision stands, and the box is marked as disputed where they differ.
     """
     detection_ids = sorted({row.detection_id for row in rows if row.detection_id is not None})
-    live = Annotation.objects.filter(detection_id__in=detection_ids, deleted_at=None).order_by("updated_at", "pk")
+    live = Annotation.objects.filter(detection_id__in=detection_ids, deleted_at=None).order_by(
+        "updated_at", "pk"
+    )
     by_detection: dict[int, list[Annotation]] = {key: [] for key in detection_ids}
     for row in live:
         by_detection[row.detection_id or 0].append(row)
@@ -47,7 +49,9 @@ def apply_decisions(*, rows: Sequence[Annotation]) -> None:
     truths += [_truth(row, None) for row in {r.pk: r for r in rows if r.detection_id is None}.values()]
     decide_detections(decided)
     set_truth(truths)
-    settled = Settled([d.detection_id for d in decided if d.label], [d.detection_id for d in decided if not d.label])
+    settled = Settled(
+        [d.detection_id for d in decided if d.label], [d.detection_id for d in decided if not d.label]
+    )
     for hook in detections_settled:
         hook(settled)
     refresh_completeness(row.image_id for row in rows)
@@ -58,7 +62,9 @@ def _truth(row: Annotation, detection_id: int | None, *, disputed: bool = False)
     box = None
     if not gone and row.cx is not None and row.cy is not None and row.w is not None and row.h is not None:
         box = Box(row.cx, row.cy, row.w, row.h)
-    return Truth(row.image_id, detection_id, row.public_id, None if gone else row.object_class_id, box, disputed)
+    return Truth(
+        row.image_id, detection_id, row.public_id, None if gone else row.object_class_id, box, disputed
+    )
 
 
 def _differ(a: Annotation, b: Annotation) -> bool:

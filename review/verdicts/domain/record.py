@@ -60,7 +60,7 @@ def record_verdicts(
 
 
 def _lock_detections(namespace: Namespace, verdicts: Iterable[Verdict]) -> dict[int, Detection]:
-    """The detections that verdicts name, locked in order of their keys, so that two writers never wait for each other."""
+    """The detections that verdicts name, locked in the order of their keys against deadlock."""
     keys = {verdict.detection_id for verdict in verdicts if verdict.detection_id is not None}
     rows = (
         Detection.objects.select_for_update(of=("self",))
@@ -102,7 +102,9 @@ def _stale(detection: Detection) -> StaleVerdict:
     )
     details: dict[str, Any] = {"revision": detection.revision, "label": detection.decided_label}
     if last is None:
-        return StaleVerdict("The decision on this box was taken back meanwhile. Decide it again.", details=details)
+        return StaleVerdict(
+            "The decision on this box was taken back meanwhile. Decide it again.", details=details
+        )
     details |= {
         "by": last.actor,
         "label": last.label,
@@ -111,13 +113,17 @@ def _stale(detection: Detection) -> StaleVerdict:
     }
     label = Label(last.label).label.lower()
     what = f"{label} {details['class']}" if details["class"] else label
-    return StaleVerdict(f"{last.actor} decided this box meanwhile: {what}. Look again before you decide.", details=details)
+    return StaleVerdict(
+        f"{last.actor} decided this box meanwhile: {what}. Look again before you decide.", details=details
+    )
 
 
 def _classes(namespace: Namespace, names: list[str]) -> dict[str, ObjectClass]:
     """Classes by name; one that nobody knows yet is proposed. Names that are no class are left out."""
     proper = [name for name in names if 0 < len(name.strip()) <= 200]
-    return ensure_classes(namespace=namespace, names=proper, state=ObjectClass.State.PROPOSED) if proper else {}
+    return (
+        ensure_classes(namespace=namespace, names=proper, state=ObjectClass.State.PROPOSED) if proper else {}
+    )
 
 
 def _draft(
@@ -196,7 +202,9 @@ def _store(namespace: Namespace, drafts: dict[int, Annotation], by: Actor) -> di
         outcomes[number] = Outcome(row, created)
     Annotation.objects.bulk_create(new)
     Annotation.objects.bulk_update(
-        changed, [*(name.removesuffix("_id") for name in DECISION_FIELDS), "version", "updated_at"], batch_size=500
+        changed,
+        [*(name.removesuffix("_id") for name in DECISION_FIELDS), "version", "updated_at"],
+        batch_size=500,
     )
     AnnotationVersion.objects.bulk_create(
         [
@@ -209,7 +217,11 @@ def _store(namespace: Namespace, drafts: dict[int, Annotation], by: Actor) -> di
         namespace_id=namespace.pk,
         actor=by.name,
         happenings=[
-            Happening("annotation.created" if version == 1 else "annotation.updated", row.public_id, _payload(row, version))
+            Happening(
+                "annotation.created" if version == 1 else "annotation.updated",
+                row.public_id,
+                _payload(row, version),
+            )
             for row, version, _ in versions
         ],
     )
@@ -228,13 +240,17 @@ def _key(draft: Annotation) -> object:
 def _queue_up_missed(drafts: Iterable[Annotation]) -> None:
     """Let two equal calls for a missed object run one after the other: no row exists yet that they could lock."""
     keys = sorted(
-        int.from_bytes(hashlib.blake2b(repr((_key(d), d.actor)).encode(), digest_size=8).digest(), signed=True)
+        int.from_bytes(
+            hashlib.blake2b(repr((_key(d), d.actor)).encode(), digest_size=8).digest(), signed=True
+        )
         for d in drafts
         if d.detection_id is None
     )
     if keys:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(k) FROM unnest(%s::bigint[]) AS k ORDER BY k", [keys])
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(k) FROM unnest(%s::bigint[]) AS k ORDER BY k", [keys]
+            )
 
 
 def _known(drafts: Iterable[Annotation], by: Actor) -> dict[object, Annotation]:

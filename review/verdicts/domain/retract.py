@@ -33,7 +33,9 @@ def retract_verdicts(*, namespace: Namespace, annotation_ids: Sequence[str], by:
         for ref in annotation_ids:
             row = rows.pop(ref, None)
             if row is None:
-                error = NotFound(f"There is no annotation {ref} of yours to take back.", field="annotation_id")
+                error = NotFound(
+                    f"There is no annotation {ref} of yours to take back.", field="annotation_id"
+                )
                 outcomes.append(Outcome(None, error=error))
                 continue
             _step_back(row)
@@ -75,4 +77,6 @@ def _step_back(row: Annotation) -> None:
         row.deleted_at = now
     row.save()
     values = {name: getattr(row, name) for name in DECISION_FIELDS}
-    AnnotationVersion.objects.create(annotation=row, version=row.version, takes_back=True, decided_at=now, **values)
+    AnnotationVersion.objects.create(
+        annotation=row, version=row.version, takes_back=True, decided_at=now, **values
+    )

@@ -72,14 +72,16 @@ def check(verdict: Verdict) -> DomainError | None:
     if verdict.label == Label.MISSED:
         if verdict.class_name is None or verdict.box is None:
             return InvalidInput(
-                "A missed object needs its class and its box: payload.true_class and payload.bbox.", field="payload"
+                "A missed object needs its class and its box: payload.true_class and payload.bbox.",
+                field="payload",
             )
         if verdict.image_id is None and verdict.detection_id is None:
             return InvalidInput("A missed object needs the image that it is on.", field="document_id")
         return None
     if verdict.detection_id is None:
         return InvalidInput(
-            f"{verdict.label} is about a detection; name one such as doc_frame_001_det_0.", field="document_id"
+            f"{verdict.label} is about a detection; name one such as doc_frame_001_det_0.",
+            field="document_id",
         )
     if verdict.label == Label.CORRECTED and verdict.class_name is None and verdict.box is None:
         return InvalidInput(
