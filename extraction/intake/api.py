@@ -34,7 +34,11 @@ class ListView(NamespacedView):
             raise InvalidInput("search must be text.", field="search")
         limit, offset = page_numbers(body, query)
         wanted = body.get("include_total", query.get("include_total", False))
-        return search, {"limit": limit, "offset": offset, "include_total": bodies.flag(wanted, "include_total")}
+        return search, {
+            "limit": limit,
+            "offset": offset,
+            "include_total": bodies.flag(wanted, "include_total"),
+        }
 
     def buckets(self, request: Request) -> Response:
         search, paging = self.asked(request)
@@ -94,14 +98,20 @@ class Objects(ListView):
         body = bodies.json_object(request.data)
         incoming = bodies.object_body(body, bucket)
         skip = bodies.flag(body.get("skip_duplicates", False), "skip_duplicates")
-        return _one(add_objects(bucket=bucket, incoming=[incoming], by=self.actor, skip_duplicates=skip)[0], bucket)
+        return _one(
+            add_objects(bucket=bucket, incoming=[incoming], by=self.actor, skip_duplicates=skip)[0], bucket
+        )
 
     def _files(self, request: Request, bucket: Bucket) -> Response:
         if unknown := sorted(set(request.FILES) - {"file", "files"}):
-            raise bodies.UnknownKey(f"{unknown[0]!r} is no file field here. Allowed: file, files.", field=unknown[0])
-        files: list[UploadedFile] = [*request.FILES.getlist("file"), *request.FILES.getlist("files")]
+            raise bodies.UnknownKey(
+                f"{unknown[0]!r} is no file field here. Allowed: file, files.", field=unknown[0]
+            )
+        files: list[UploadedFile[Any]] = [*request.FILES.getlist("file"), *request.FILES.getlist("files")]
         if not files:
-            raise InvalidInput("There is no file in the body. Send it as the field 'file' or 'files'.", field="file")
+            raise InvalidInput(
+                "There is no file in the body. Send it as the field 'file' or 'files'.", field="file"
+            )
         texts = {key: value for key, value in request.POST.items() if isinstance(value, str)}
         metadata, prefix, name, skip = bodies.form_fields(texts)
         outcomes = add_files(
@@ -113,7 +123,9 @@ class Objects(ListView):
             property_name=name,
             skip_duplicates=skip,
         )
-        return _one(outcomes[0], bucket) if len(files) == 1 else Response(presenters.outcomes(outcomes, bucket))
+        return (
+            _one(outcomes[0], bucket) if len(files) == 1 else Response(presenters.outcomes(outcomes, bucket))
+        )
 
 
 class ObjectList(ListView):
@@ -132,7 +144,9 @@ class ObjectBatch(NamespacedView):
         bodies.only(body, ("objects", "skip_duplicates"))
         wanted = body.get("objects")
         if not isinstance(wanted, list) or not 1 <= len(wanted) <= bodies.MOST_OBJECTS:
-            raise InvalidInput(f"objects must be a list of 1 to {bodies.MOST_OBJECTS:,} objects.", field="objects")
+            raise InvalidInput(
+                f"objects must be a list of 1 to {bodies.MOST_OBJECTS:,} objects.", field="objects"
+            )
         skip = bodies.flag(body.get("skip_duplicates", False), "skip_duplicates")
         read = [_read(one, bucket, f"objects.{number}.") for number, one in enumerate(wanted)]
         good = [item for item in read if isinstance(item, Incoming)]

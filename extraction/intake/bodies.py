@@ -40,14 +40,26 @@ def only(body: Mapping[str, Any], allowed: Sequence[str], *, place: str = "") ->
     """Raises UnknownKey naming the first key that is not allowed, and those that are."""
     for key in body:
         if key not in allowed:
-            raise UnknownKey(f"{str(key)[:100]!r} is no key here. Allowed: {', '.join(allowed)}.", field=f"{place}{str(key)[:100]}")
+            raise UnknownKey(
+                f"{str(key)[:100]!r} is no key here. Allowed: {', '.join(allowed)}.",
+                field=f"{place}{str(key)[:100]}",
+            )
 
 
 def flag(value: Any, field: str) -> bool:
     """true or false, as JSON or as a form's text."""
     if isinstance(value, bool):
         return value
-    words = {"true": True, "1": True, "on": True, "yes": True, "false": False, "0": False, "off": False, "": False}
+    words = {
+        "true": True,
+        "1": True,
+        "on": True,
+        "yes": True,
+        "false": False,
+        "0": False,
+        "off": False,
+        "": False,
+    }
     if isinstance(value, str) and value.lower() in words:
         return words[value.lower()]
     raise InvalidInput(f"{field} must be true or false.", field=field)
@@ -60,10 +72,14 @@ def object_body(body: Mapping[str, Any], bucket: Bucket, *, place: str = "") -> 
     metadata = body.get("metadata", {})
     if not isinstance(metadata, Mapping):
         raise InvalidInput("metadata must be an object.", field=f"{place}metadata")
-    merged = {name: body[name] for name in fields if name in body and name not in OBJECT_KEYS} | dict(metadata)
+    merged = {name: body[name] for name in fields if name in body and name not in OBJECT_KEYS} | dict(
+        metadata
+    )
     blobs = body.get("blobs")
     if not isinstance(blobs, list) or not blobs:
-        raise InvalidInput("blobs must be a list with one image: [{property, type, data}].", field=f"{place}blobs")
+        raise InvalidInput(
+            "blobs must be a list with one image: [{property, type, data}].", field=f"{place}blobs"
+        )
     images = []
     for number, blob in enumerate(blobs):
         where = f"{place}blobs.{number}"
@@ -75,7 +91,9 @@ def object_body(body: Mapping[str, Any], bucket: Bucket, *, place: str = "") -> 
             raise InvalidInput("property must be text.", field=f"{where}.property")
         if kind != "image":
             if not isinstance(kind, str) or name not in fields:
-                raise InvalidInput(f"The type {str(kind)[:50]!r} is not taken here; allowed: image.", field=f"{where}.type")
+                raise InvalidInput(
+                    f"The type {str(kind)[:50]!r} is not taken here; allowed: image.", field=f"{where}.type"
+                )
             merged[name] = blob.get("data")
             continue
         images.append((name, blob, where))
@@ -107,7 +125,9 @@ def _from_data(data: Any, *, prefix: str, name: str, metadata: dict[str, Any], f
     if is_url:
         key = filename or (name_of(given, "") if not given.lower().startswith("data:") else "")
         return Incoming(_joined(prefix, key), url=given, metadata=metadata, property=name)
-    return Incoming(_joined(prefix, filename or "image"), data=decode_base64(given), metadata=metadata, property=name)
+    return Incoming(
+        _joined(prefix, filename or "image"), data=decode_base64(given), metadata=metadata, property=name
+    )
 
 
 def form_fields(form: Mapping[str, Any]) -> tuple[dict[str, Any], str, str, bool]:
@@ -120,11 +140,21 @@ def form_fields(form: Mapping[str, Any]) -> tuple[dict[str, Any], str, str, bool
     if not isinstance(metadata, dict):
         raise InvalidInput("metadata must be a JSON object.", field="metadata")
     prefix = _prefix(form.get("key_prefix"), "key_prefix")
-    return metadata, prefix, str(form.get("property") or "image"), flag(form.get("skip_duplicates", ""), "skip_duplicates")
+    return (
+        metadata,
+        prefix,
+        str(form.get("property") or "image"),
+        flag(form.get("skip_duplicates", ""), "skip_duplicates"),
+    )
 
 
 def from_file(
-    file: UploadedFile, *, metadata: Mapping[str, Any], prefix: str = "", name: str = "", property_name: str = "image"
+    file: UploadedFile[Any],
+    *,
+    metadata: Mapping[str, Any],
+    prefix: str = "",
+    name: str = "",
+    property_name: str = "image",
 ) -> Incoming | DomainError:
     """An uploaded file, or why it is not even read."""
     try:
@@ -132,12 +162,14 @@ def from_file(
     except DomainError as error:
         return error
     key = _joined(prefix, name or file.name or "image")
-    return Incoming(key, data=file.read(), content_type=file.content_type or "", metadata=metadata, property=property_name)
+    return Incoming(
+        key, data=file.read(), content_type=file.content_type or "", metadata=metadata, property=property_name
+    )
 
 
-def in_groups(files: Sequence[UploadedFile]) -> Iterator[Sequence[UploadedFile]]:
+def in_groups(files: Sequence[UploadedFile[Any]]) -> Iterator[Sequence[UploadedFile[Any]]]:
     """Files in groups that fit into memory together, in their order."""
-    group: list[UploadedFile] = []
+    group: list[UploadedFile[Any]] = []
     size = 0
     for file in files:
         if group and (len(group) >= _GROUP_FILES or size + (file.size or 0) > _GROUP_BYTES):

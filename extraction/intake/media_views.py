@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 
-from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 
@@ -16,8 +16,6 @@ from mixcv.kernel.errors import InvalidInput
 from mixcv.kernel.geometry import Box, clip
 from mixcv.tenancy.request import AppRequest
 
-_STEP = 256 * 1024
-
 
 @require_safe
 def image_file(request: AppRequest, pk: int) -> HttpResponseBase:
@@ -27,10 +25,7 @@ def image_file(request: AppRequest, pk: int) -> HttpResponseBase:
     if unchanged := get_conditional_response(request, etag=tag):
         return _headers(unchanged, tag)
     file = storage.open_blob(image.working.storage_name)
-    response = StreamingHttpResponse(
-        iter(lambda: file.read(_STEP), b""), content_type=image.working.mime_type
-    )
-    response._resource_closers.append(file.close)
+    response = FileResponse(file, content_type=image.working.mime_type)
     response["Content-Length"] = str(image.working.size)
     return _headers(response, tag)
 

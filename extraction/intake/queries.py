@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from django.db.models import Q, QuerySet
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, Q, QuerySet, Sum
 from django.http import Http404
 
 from extraction.intake.models import Bucket, Object
 from mixcv.kernel.errors import NotFound
 from mixcv.tenancy.models import Namespace
+
+_PANEL_IMAGES = 6
 
 
 def get_bucket(namespace: Namespace, ref: str) -> Bucket:
@@ -51,3 +57,48 @@ def buckets_of(namespace: Namespace, search: str = "") -> QuerySet[Bucket]:
             Q(name__icontains=search) | Q(public_id__icontains=search) | Q(description__icontains=search)
         )
     return rows
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What is known about an object's detection: `kind` is detected, pending, failed or new."""
+
+    kind: str
+    text: str
+
+
+def newest_images(rows: Sequence[Bucket]) -> dict[int, list[int]]:
+    """The keys of each bucket's newest images, in one query."""
+    newest = (
+        Object.objects.filter(bucket=OuterRef("pk"), image__isnull=False).order_by("-id").values("image_id")
+    )
+    found = Bucket.objects.filter(pk__in=[row.pk for row in rows]).annotate(
+        newest=ArraySubquery(newest[:_PANEL_IMAGES])
+    )
+    return dict(found.values_list("pk", "newest"))
+
+
+def marks_of(rows: Sequence[Object]) -> dict[int, Mark]:
+    """A mark for each object, in two queries whatever their number."""
+    keys = [row.pk for row in rows]
+    documents = Object.objects.filter(pk__in=keys, documents__isnull=False).values_list("pk")
+    boxes = dict(documents.annotate(boxes=Sum("documents__detection_count")))
+    live = Object.objects.filter(pk__in=keys, items__state__in=["PENDING", "RUNNING", "FAILED"])
+    work: dict[int, dict[str, str]] = {}
+    for key, state, reason in live.values_list("pk", "items__state", "items__reason"):
+        work.setdefault(key, {})[state] = reason
+    return {row.pk: _mark(row, boxes.get(row.pk), work.get(row.pk, {})) for row in rows}
+
+
+def _mark(row: Object, boxes: int | None, work: dict[str, str]) -> Mark:
+    if row.state == Object.State.FAILED:
+        return Mark("failed", row.error)
+    if row.state == Object.State.PENDING:
+        return Mark("pending", "Being fetched")
+    if "PENDING" in work or "RUNNING" in work:
+        return Mark("pending", "Waits to be detected")
+    if boxes is not None:
+        return Mark("detected", f"{boxes} box" if boxes == 1 else f"{boxes} boxes")
+    if "FAILED" in work:
+        return Mark("failed", work["FAILED"])
+    return Mark("new", "Not detected yet")

@@ -17,7 +17,7 @@ from mixcv.tenancy.actors import Actor
 def add_files(
     *,
     bucket: Bucket,
-    files: Sequence[UploadedFile],
+    files: Sequence[UploadedFile[Any]],
     by: Actor,
     names: Sequence[str] = (),
     metadata: Mapping[str, Any] | None = None,
@@ -30,7 +30,13 @@ def add_files(
     outcomes: list[Outcome] = []
     for group in in_groups(files):
         read = [
-            from_file(file, metadata=metadata or {}, prefix=prefix, name=paths[len(outcomes) + place], property_name=property_name)
+            from_file(
+                file,
+                metadata=metadata or {},
+                prefix=prefix,
+                name=paths[len(outcomes) + place],
+                property_name=property_name,
+            )
             for place, file in enumerate(group)
         ]
         done = iter(

@@ -78,10 +78,10 @@ def ensure_bucket(*, namespace: Namespace, name: str, by: Actor) -> Bucket:
 def _text(value: Any, field: str, most: int) -> str:
     if not isinstance(value, str):
         raise InvalidInput(f"{field} must be text.", field=field)
-    value = value.strip()
-    if len(value) > most:
+    text: str = value.strip()
+    if len(text) > most:
         raise InvalidInput(
-            f"{field} has {len(value):,} characters; at most {most:,} are allowed.", field=field
+            f"{field} has {len(text):,} characters; at most {most:,} are allowed.", field=field
         )
-    check_json(value, field=field)
-    return value
+    check_json(text, field=field)
+    return text
