@@ -33,7 +33,9 @@ class SignInForm(AuthenticationForm):
 
     def clean(self) -> dict[str, Any]:
         if cache.get(self._key, 0) >= TRIES:
-            raise ValidationError("Too many wrong passwords for this name. Try again in five minutes.", code="locked")
+            raise ValidationError(
+                "Too many wrong passwords for this name. Try again in five minutes.", code="locked"
+            )
         try:
             cleaned: dict[str, Any] = super().clean()
         except ValidationError:

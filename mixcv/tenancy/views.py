@@ -35,7 +35,7 @@ class SignOut(LogoutView):
 @require_GET
 def root(request: HttpRequest) -> HttpResponse:
     """To the namespace where one was last, else the first; a page that says how to get one where there is none."""
-    mine = namespaces_of(cast(User, request.user))
+    mine = namespaces_of(cast("User", request.user))
     if not mine:
         return render(request, "tenancy/no_namespace.html")
     last = request.session.get("namespace")
@@ -45,7 +45,7 @@ def root(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def account(request: HttpRequest) -> HttpResponse:
-    user = cast(User, request.user)
+    user = cast("User", request.user)
     form = ChangePasswordForm(user, request.POST or None)
     if request.method == "POST" and form.is_valid():
         form.save()
@@ -60,7 +60,7 @@ def account(request: HttpRequest) -> HttpResponse:
 @require_POST
 def theme(request: HttpRequest) -> HttpResponse:
     """Kept on the account, so that the next page comes in it at once. Scripts get 204, a plain form its page again."""
-    domain.set_theme(user=cast(User, request.user), theme=request.POST.get("theme", ""))
+    domain.set_theme(user=cast("User", request.user), theme=request.POST.get("theme", ""))
     if request.headers.get("X-Requested-With") == "fetch":
         return HttpResponse(status=204)
     back = request.META.get("HTTP_REFERER", "")

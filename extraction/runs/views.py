@@ -1,0 +1,165 @@
+"""Pages of detectors, collections and batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Prefetch
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from extraction.packages import domain as packages
+from extraction.packages.models import Extractor, ExtractorVersion
+from extraction.runs import domain
+from extraction.runs.forms import CollectionForm
+from extraction.runs.models import Batch, Collection
+from extraction.runs.queries import batch_progress, batches_of, collections_of, failed_items
+from mixcv.kernel.errors import DomainError
+from mixcv.tenancy.addresses import address
+from mixcv.tenancy.models import Namespace, Role
+from mixcv.tenancy.request import AppRequest, needs
+
+SHOWN = 30
+
+
+@require_http_methods(["GET", "POST"])
+def detectors(request: AppRequest) -> HttpResponse:
+    """Extractors with their versions, collections, and a form for a new collection."""
+    form = CollectionForm(request.POST or None, namespace=request.namespace)
+    if request.method == "POST" and form.is_valid():
+        made = _make_collection(request, form)
+        if made:
+            return redirect(address(request.namespace, "collection", made.public_id))
+    context: dict[str, Any] = {
+        "here": "detectors",
+        "form": form,
+        "collections": list(collections_of(request.namespace)),
+        **_versions(request.namespace),
+    }
+    return render(request, "extraction/runs/detectors.html", context, status=422 if form.errors else 200)
+
+
+@needs(Role.MANAGER)
+def _make_collection(request: AppRequest, form: CollectionForm) -> Collection | None:  # type: ignore[type-var]
+    data = form.cleaned_data
+    try:
+        return domain.create_collection(
+            namespace=request.namespace, name=data["name"], version=data["version"], buckets=[data["bucket"]],
+            by=request.actor,
+        )
+    except DomainError as error:
+        form.add_error("name" if error.field == "collection_name" else None, error.message)
+        return None
+
+
+@require_GET
+def versions(request: AppRequest) -> HttpResponse:
+    """The table of versions alone; asks for itself again while one is being deployed."""
+    return render(request, "extraction/runs/_versions.html", _versions(request.namespace))
+
+
+def _versions(namespace: Namespace) -> dict[str, Any]:
+    rows = ExtractorVersion.objects.order_by("-created_at", "-pk")
+    extractors = list(
+        Extractor.objects.filter(namespace=namespace).prefetch_related(Prefetch("versions", queryset=rows))
+    )
+    deploying = any(v.state == v.State.DEPLOYING for e in extractors for v in e.versions.all())
+    return {"extractors": extractors, "deploying": deploying}
+
+
+@require_POST
+@needs(Role.MANAGER)
+def change_version(request: AppRequest, version: str, verb: str) -> HttpResponse:
+    verbs = {"deploy": packages.deploy, "retire": packages.retire, "promote": packages.promote}
+    if verb not in verbs:
+        raise Http404
+    rows = ExtractorVersion.objects.select_related("extractor")
+    row = get_object_or_404(rows, extractor__namespace=request.namespace, public_id=version)
+    verbs[verb](version=row, by=request.actor)
+    said = {"deploy": "is being deployed", "retire": "is retired", "promote": "is in production"}[verb]
+    messages.success(request, f"{row} {said}.")
+    return redirect(address(request.namespace, "detectors"))
+
+
+@require_GET
+def collection(request: AppRequest, collection: str) -> HttpResponse:
+    row = _collection(request, collection)
+    batches = [(one, batch_progress(one)) for one in batches_of(request.namespace).filter(collections=row)[:8]]
+    context = {"here": "detectors", "collection": row, "batches": batches, "queues": row.queues.all()}  # type: ignore[attr-defined,unused-ignore]
+    return render(request, "extraction/runs/collection.html", context)
+
+
+@require_POST
+@needs(Role.MANAGER)
+def start_batch(request: AppRequest, collection: str) -> HttpResponse:
+    """A batch over all of one source bucket."""
+    row = _collection(request, collection)
+    bucket = get_object_or_404(row.buckets.all(), public_id=request.POST.get("bucket", ""))
+    batch = domain.create_batch(
+        bucket=bucket,
+        collections=[row],
+        name=f"{bucket.name} through {row.name}",
+        dedup=request.POST.get("dedup", Batch.Dedup.SKIP),
+        by=request.actor,
+    )
+    domain.submit_batch(batch=batch, by=request.actor)
+    return redirect(address(request.namespace, "batch", batch.public_id))
+
+
+@require_GET
+def batches(request: AppRequest) -> HttpResponse:
+    page = Paginator(batches_of(request.namespace), SHOWN).get_page(request.GET.get("page"))
+    return render(request, "extraction/runs/batches.html", {"here": "detectors", "batches": page})
+
+
+@require_GET
+def batch(request: AppRequest, batch: str) -> HttpResponse:
+    return render(request, "extraction/runs/batch.html", _batch_context(request, batch))
+
+
+@require_GET
+def batch_live(request: AppRequest, batch: str) -> HttpResponse:
+    """The part of the page that changes; asks for itself again until the batch is over."""
+    return render(request, "extraction/runs/_batch_live.html", _batch_context(request, batch))
+
+
+def _batch_context(request: AppRequest, ref: str) -> dict[str, Any]:
+    row = _batch(request, ref)
+    return {
+        "here": "detectors",
+        "batch": row,
+        "progress": batch_progress(row),
+        "failed": failed_items(row),
+        "collections": list(row.collections.all()),
+    }
+
+
+@require_POST
+@needs(Role.MANAGER)
+def retry(request: AppRequest, batch: str) -> HttpResponse:
+    row = _batch(request, batch)
+    number = domain.retry_failed(batch=row, by=request.actor)
+    messages.success(request, f"{number} failed item{'' if number == 1 else 's'} back to work.")
+    return redirect(address(request.namespace, "batch", row.public_id))
+
+
+@require_POST
+@needs(Role.MANAGER)
+def cancel(request: AppRequest, batch: str) -> HttpResponse:
+    row = _batch(request, batch)
+    domain.cancel_batch(batch=row, by=request.actor)
+    messages.success(request, f"{row} is stopped. What it found stays.")
+    return redirect(address(request.namespace, "batch", row.public_id))
+
+
+def _collection(request: AppRequest, ref: str) -> Collection:
+    rows = Collection.objects.select_related("extractor_version__extractor").prefetch_related("buckets")
+    return get_object_or_404(rows, namespace=request.namespace, public_id=ref)
+
+
+def _batch(request: AppRequest, ref: str) -> Batch:
+    rows = Batch.objects.select_related("bucket", "job").prefetch_related("collections")
+    return get_object_or_404(rows, namespace=request.namespace, public_id=ref)

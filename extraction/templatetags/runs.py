@@ -1,0 +1,21 @@
+"""Filters for pages of runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+
+register = template.Library()
+
+
+@register.filter
+def over(progress: dict[str, Any]) -> int:
+    """How many items are over: done, failed or skipped."""
+    return int(progress["done"] + progress["failed"] + progress["skipped"])
+
+
+@register.filter
+def version_state(state: str) -> str:
+    """The class of `.state` that stands for an extractor version's state."""
+    return {"ready": "ok", "deploying": "live", "failed": "bad"}.get(state, "")

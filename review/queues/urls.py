@@ -1,0 +1,16 @@
+from django.urls import path
+
+from review.queues import home, views
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("home/running/", home.running, name="home-running"),
+    path("review/", views.review, name="review"),
+    path("review/<str:queue>/", views.focus, name="focus"),
+    path("review/<str:queue>/next/", views.next_work, name="focus-next"),
+    path("review/<str:queue>/verdict/", views.verdict, name="focus-verdict"),
+    path("review/<str:queue>/undo/", views.undo, name="focus-undo"),
+    path("review/<str:queue>/lease/", views.lease, name="focus-lease"),
+    path("review/<str:queue>/skip/", views.skip, name="focus-skip"),
+    path("review/<str:queue>/complete/", views.complete, name="focus-complete"),
+]

@@ -1,0 +1,188 @@
+"""Pages of review: what waits, and focus mode with the calls that it makes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import Http404, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_GET, require_POST
+
+from extraction.intake.models import Image
+from extraction.runs.models import Detection, Document
+from mixcv.kernel.errors import DomainError, InvalidInput, NotFound
+from mixcv.tenancy.request import AppRequest
+from review.queues import domain
+from review.queues.forms import image_key, read_body, read_keys, read_verdict
+from review.queues.models import Queue
+from review.queues.payload import colours_of, progress_data, sitting_data, work_data
+from review.queues.queries import pace, waiting_queues, work_on
+from review.verdicts.domain import Outcome, StaleVerdict, record_verdicts, retract_verdicts
+from review.verdicts.models import Annotation, Source
+
+
+@require_GET
+def review(request: AppRequest) -> HttpResponse:
+    """What waits, per queue, the fullest first."""
+    cards = waiting_queues(request.namespace)
+    return render(request, "review/queues/list.html", {"cards": cards, "here": "review"})
+
+
+@require_GET
+def focus(request: AppRequest, queue: str) -> HttpResponse:
+    row = _queue(request, queue)
+    execution = domain.open_queue(queue=row, user=request.user)
+    context = {"sitting": sitting_data(row, request.user, execution.public_id), "here": "review"}
+    return render(request, "review/queues/focus.html", context | _next(request, row, []))
+
+
+@require_GET
+def next_work(request: AppRequest, queue: str) -> HttpResponse:
+    """The next image's fragment; `?exclude=` names images that the page has, `?image=` asks for one again."""
+    row = _queue(request, queue)
+    if wanted := read_keys(request.GET.get("image", "")):
+        image = get_object_or_404(Image, pk=wanted[0], namespace=request.namespace)
+        if not domain.renew_lease(image=image, user=request.user):
+            raise NotFound("Somebody else has this image open now.")
+        return render(request, "review/queues/_work.html", _work(row, image, request))
+    context = _next(request, row, read_keys(request.GET.get("exclude", "")))
+    return render(request, context["fragment"], context)
+
+
+def _next(request: AppRequest, queue: Queue, exclude: list[int]) -> dict[str, Any]:
+    image = domain.next_image(queue=queue, user=request.user, exclude=exclude)
+    if image:
+        return _work(queue, image, request)
+    others = [card for card in waiting_queues(request.namespace) if card.waiting and card.queue != queue]
+    queue.refresh_from_db(fields=["waiting_count", "done_count"])
+    return {"queue": queue, "other": others[0] if others else None, "fragment": "review/queues/_done.html"}
+
+
+def _work(queue: Queue, image: Image, request: AppRequest) -> dict[str, Any]:
+    try:
+        work = work_on(queue, image, request.user)
+    except Document.DoesNotExist as error:
+        raise Http404("This image is not in the queue's collection.") from error
+    data = work_data(work, colours_of(request.namespace))
+    return {"queue": queue, "work": work, "data": data, "fragment": "review/queues/_work.html"}
+
+
+@require_POST
+def verdict(request: AppRequest, queue: str) -> JsonResponse:
+    """One verdict. The same `key` again answers as the first time: an answer may have been lost on the way."""
+    row = _queue(request, queue)
+    body = read_body(request)
+    document = None
+    if body.get("label") == "missed":
+        on_image = Document.objects.filter(collection_id=row.collection_id, image_id=image_key(body))
+        document = on_image.order_by("pk").values_list("pk", flat=True).first()
+    sent = read_verdict(
+        body, retriever_ref=row.retriever.public_id, collection_id=row.collection_id, document_id=document
+    )
+    known = _known(request, sent.key, sent.verdict.detection_id, sent.verdict.image_id)
+    if known:
+        return _answer(request, row, known)
+    outcome = record_verdicts(
+        namespace=request.namespace, verdicts=[sent.verdict], by=request.actor, source=Source.QUEUE
+    )[0]
+    return _answer(request, row, _annotation(outcome, sent.verdict.detection_id))
+
+
+@require_POST
+def undo(request: AppRequest, queue: str) -> JsonResponse:
+    """Take one's own decision back, named by its annotation or by the key of the call that made it."""
+    row = _queue(request, queue)
+    body = read_body(request)
+    ref = body.get("annotation_id")
+    if not ref:
+        mine = Annotation.objects.filter(namespace=request.namespace, actor=request.actor.name, deleted_at=None)
+        ref = mine.filter(metadata__key=str(body.get("key"))).values_list("public_id", flat=True).first()
+    if not isinstance(ref, str):
+        # It never arrived, or it is taken back already: either way it does not hold.
+        return JsonResponse({"progress": progress_data(pace(row, request.user))})
+    outcome = retract_verdicts(namespace=request.namespace, annotation_ids=[ref], by=request.actor)[0]
+    return _answer(request, row, _annotation(outcome, None))
+
+
+@require_POST
+def lease(request: AppRequest, queue: str) -> JsonResponse:
+    """Keep the images that the page has open, or with `release` let go of them. Answers which ones are lost."""
+    keys = read_keys(request.POST.get("images", ""))
+    images = list(Image.objects.filter(namespace=request.namespace, pk__in=keys))
+    if request.POST.get("release"):
+        domain.release_lease(images=images, user=request.user)
+        return JsonResponse({"lost": []})
+    lost = [image.pk for image in images if not domain.renew_lease(image=image, user=request.user)]
+    return JsonResponse({"lost": lost})
+
+
+@require_POST
+def skip(request: AppRequest, queue: str) -> JsonResponse:
+    row, image = _queue(request, queue), _image(request)
+    domain.skip_image(queue=row, image=image, user=request.user)
+    return JsonResponse({"progress": progress_data(pace(row, request.user))})
+
+
+@require_POST
+def complete(request: AppRequest, queue: str) -> JsonResponse:
+    """The person saw the whole image: nothing else is on it."""
+    domain.declare_complete(image=_image(request), user=request.user)
+    return JsonResponse({"complete": True})
+
+
+def _queue(request: AppRequest, ref: str) -> Queue:
+    rows = Queue.objects.select_related("collection", "retriever", "namespace")
+    return get_object_or_404(rows, namespace=request.namespace, public_id=ref)
+
+
+def _image(request: AppRequest) -> Image:
+    image = Image.objects.filter(namespace=request.namespace, pk=image_key(read_body(request))).first()
+    if image is None:
+        raise NotFound("This image does not exist here.", field="image_id")
+    return image
+
+
+def _known(request: AppRequest, key: str, detection: int | None, image: int | None) -> Annotation | None:
+    if not key:
+        return None
+    mine = Annotation.objects.filter(
+        namespace=request.namespace, actor=request.actor.name, deleted_at=None, metadata__key=key
+    )
+    found = mine.filter(detection_id=detection) if detection else mine.filter(image_id=image)
+    return found.select_related("object_class", "detection").first()
+
+
+def _annotation(outcome: Outcome, detection_id: int | None) -> Annotation:
+    """What was written. Raises the outcome's error; a stale one with the box as it is now."""
+    if outcome.error is None:
+        assert outcome.annotation is not None
+        return outcome.annotation
+    error: DomainError = outcome.error
+    if isinstance(error, StaleVerdict):
+        now = Detection.objects.select_related("decided_class").get(pk=detection_id)
+        decided = now.decided_class
+        error.details["now"] = {
+            "label": now.decided_label,
+            "revision": now.revision,
+            "decided": {"name": decided.name, "colour": decided.colour} if decided else None,
+            "waits": not now.decided_label,
+        }
+    elif isinstance(error, InvalidInput) and error.field == "payload.bbox":
+        error.field = "box"
+    raise error
+
+
+def _answer(request: AppRequest, queue: Queue, row: Annotation) -> JsonResponse:
+    detection = row.detection_id and Detection.objects.filter(pk=row.detection_id).values_list("revision", flat=True)
+    named = row.object_class
+    return JsonResponse(
+        {
+            "annotation_id": row.public_id,
+            "revision": detection[0] if detection else None,
+            "class_name": named.name if named else None,
+            "colour": named.colour if named else 0,
+            "progress": progress_data(pace(queue, request.user)),
+        }
+    )
+
+

@@ -1,0 +1,269 @@
+// Focus mode: one box after another, decided by one key each. The page never waits for the server.
+import { say, unsay } from "../toast.mjs";
+import { Ahead } from "./ahead.mjs";
+import { answers } from "./answers.mjs";
+import { nameOf } from "./boxes.mjs";
+import { Classes } from "./classes.mjs";
+import { Draw } from "./draw.mjs";
+import { bindKeys } from "./keys.mjs";
+import { newKey, Outbox } from "./outbox.mjs";
+import { Panel } from "./panel.mjs";
+import { takingBack } from "./undo.mjs";
+import { Work } from "./work.mjs";
+
+const KEPT = 12; // images that undo can come back to without asking the server
+const asBox = ({ cx, cy, w, h }) => [cx, cy, w, h];
+
+class Focus {
+  constructor(root) {
+    this.root = root;
+    this.urls = root.dataset;
+    this.csrf = document.querySelector("meta[name=csrf]").content;
+    this.sitting = JSON.parse(document.getElementById("sitting").textContent);
+    this.progress = { ...this.sitting.progress };
+    this.classes = new Classes(document.getElementById("classes"), this.sitting.classes);
+    this.panel = new Panel(root, this.classes, { pick: (name) => this.pick(name) });
+    this.history = [];
+    this.works = new Map();
+    this.draw = new Draw({ drawn: (box) => this.drawn(box), state: (text) => this.panel.hint(text) });
+    this.outbox = new Outbox(`${this.urls.queue}.${this.urls.user}`, this.csrf, {
+      done: (item, answer) => this.saved(item, answer),
+      stale: (item, error) => this.stale(item, error),
+      refused: (item, error) => this.refused(item, error),
+      trouble: (count, reason) => this.trouble(count, reason),
+      calm: () => unsay("outbox"),
+      empty: () => this.emptied(),
+    });
+    this.ahead = new Ahead({
+      holder: document.getElementById("ahead"), url: this.urls.next, leaseUrl: this.urls.lease, csrf: this.csrf,
+      busy: () => ({ held: this.work ? [this.work.el.dataset.image] : [], unsaved: [...this.outbox.images()] }),
+      on: { changed: () => this.showAhead(), lost: (images) => this.lost(images) },
+    });
+    this.bind();
+    for (const entry of this.sitting.recent) {
+      this.panel.log(entry.label, entry.text, entry.annotation_id, entry.at);
+      this.history.push({ annotation: entry.annotation_id, image: entry.image });
+    }
+    this.panel.progress(this.progress);
+    this.show(root.querySelector(".work"));
+    this.outbox.run();
+    this.ahead.fill();
+  }
+
+  bind() {
+    const actions = {
+      confirm: () => this.confirm(), correct: () => this.correct(), reject: () => this.reject(), missed: () => this.startDrawing(),
+      undo: () => this.undo(), skip: () => this.skip(), complete: () => this.declare(),
+      near: () => this.box && this.work.stage.zoomTo(this.box, true), in: () => this.zoom(1.25), out: () => this.zoom(0.8),
+    };
+    this.root.addEventListener("click", (e) => {
+      const button = e.target.closest("[data-does]");
+      if (!button || !this.work?.image) return;
+      if (button.getAttribute("aria-disabled") !== "true") actions[button.dataset.does]?.();
+      if (e.detail) this.work.stage.el.focus({ preventScroll: true }); // a click leaves the keys with the picture
+    });
+    bindKeys(this);
+  }
+
+  get box() { return this.work?.current ?? null; }
+
+  // ---- which image, which box
+  show(el) {
+    this.draw.cancel();
+    const before = this.root.querySelector(".work");
+    this.work?.stage?.stop();
+    if (before !== el) before ? before.replaceWith(el) : this.root.insertBefore(el, this.root.querySelector(".side"));
+    if (el.dataset.empty !== undefined) { this.work = null; this.panel.show(null, ""); this.panel.hint(""); return; }
+    const id = Number(el.dataset.image);
+    const on = {
+      changed: (box) => this.panel.show(box, this.work.image.name), select: (box) => this.focus(box), drawing: () => this.draw.active,
+    };
+    const known = this.works.get(id);
+    this.work = known?.el === el ? known : new Work(el, on);
+    this.works.delete(id);
+    this.works.set(id, this.work);
+    for (const old of [...this.works.keys()].slice(0, -KEPT)) this.works.delete(old);
+    this.work.mount();
+    this.showAhead();
+    this.markComplete();
+    this.focus(this.work.waiting()[0] ?? this.work.boxes[0] ?? null);
+    this.work.stage.el.focus({ preventScroll: true });
+  }
+
+  showAhead() { this.work?.strip?.showNext(this.ahead.ready); }
+
+  focus(box) {
+    this.leaveBox();
+    this.work.focus(box);
+    this.panel.show(box, this.work.image.name);
+  }
+
+  leaveBox() { // a box that was moved and not saved goes back
+    if (this.box?.before) this.work.edit.revert();
+  }
+
+  advance() {
+    const next = this.work.nextWaiting();
+    if (next) this.focus(next);
+    else this.nextImage();
+  }
+
+  async nextImage() {
+    const { work } = this;
+    if (work.complete && !work.declared) this.sendComplete(work);
+    const ready = this.ahead.takeReady();
+    if (ready) { this.show(ready); return; }
+    this.panel.hint("Fetching the next image");
+    const el = await this.ahead.take();
+    if (this.work !== work) { this.ahead.putBack(el); return; }
+    this.panel.hint("");
+    if (el) this.show(el);
+    else say("The next image did not come: the server did not answer.", { bad: true, key: "next", action: ["Try again", () => { unsay("next"); this.nextImage(); }] });
+  }
+
+  // ---- verdicts
+  confirm() {
+    const { box } = this;
+    if (!box) return;
+    if (box.drawn) { this.advance(); return; }
+    if (box.before) this.decide("corrected", nameOf(box));
+    else this.decide("confirmed", box.name);
+  }
+
+  pick(name) {
+    const { box } = this;
+    if (!box || box.drawn) return;
+    if (name === box.name && !box.before) this.decide("confirmed", name);
+    else this.decide("corrected", name);
+  }
+
+  async correct() {
+    const { box, work } = this;
+    if (!box || box.drawn) return;
+    const name = await this.classes.ask("Change class", nameOf(box));
+    if (name && this.box === box && this.work === work) this.pick(name);
+    work.stage.el.focus({ preventScroll: true });
+  }
+
+  reject() {
+    const { box } = this;
+    if (!box) return;
+    if (box.drawn) { this.takeAway(box); return; }
+    if (box.before) this.work.edit.revert();
+    this.decide("false_positive", "");
+  }
+
+  decide(label, name) {
+    const { box, work } = this;
+    const key = newKey();
+    const before = { label: box.label, decided: box.decided, waits: box.waits, ...(box.before ?? { cx: box.cx, cy: box.cy, w: box.w, h: box.h }) };
+    const body = {
+      key, label, detection_id: box.id, class_name: name || null, box: box.before ? asBox(box) : null, revision: box.revision,
+      seconds: (performance.now() - box.shown) / 1000, execution: this.sitting.execution,
+    };
+    if (box.waits) this.count(1);
+    Object.assign(box, { label, waits: false, before: null, decided: name ? { name, colour: this.classes.colour(name) || box.colour } : null });
+    work.update(box);
+    const words = { confirmed: `Confirmed ${name}`, corrected: name === box.name ? `Moved ${name}` : `Corrected ${box.name} to ${name}`, false_positive: `Rejected ${box.name}` };
+    this.done(key, label, words[label], { work, box, before });
+    this.outbox.push({ key, url: this.urls.verdict, body, image: work.image.id, detection: box.id });
+    this.advance();
+  }
+
+  done(key, label, text, entry) {
+    this.history.push({ key, ...entry });
+    this.panel.log(label, text, key);
+  }
+
+  count(by) {
+    this.progress.done += by;
+    this.panel.progress({ ...this.progress, pace: undefined });
+  }
+
+  // ---- missed objects
+  startDrawing() {
+    if (this.draw.active) return;
+    this.leaveBox();
+    this.draw.start(this.work.stage, this.work.image);
+    this.work.marks.focus(null);
+    this.work.edit.set(null);
+  }
+
+  stopDrawing() {
+    if (!this.draw.cancel()) return false;
+    this.work.focus(this.box);
+    return true;
+  }
+
+  async drawn(numbers) {
+    const { work } = this;
+    const name = await this.classes.ask("What was missed?");
+    if (this.work !== work) return;
+    const box = this.box;
+    this.draw.cancel();
+    if (name) this.addMissed(name, numbers);
+    this.work.marks.focus(box);
+    this.work.edit.set(box && !box.drawn ? box : null);
+    work.stage.el.focus({ preventScroll: true });
+  }
+
+  addMissed(name, numbers) {
+    const { work } = this;
+    const key = newKey();
+    const colour = this.classes.colour(name) || 0;
+    const box = work.plain({ id: null, name, colour, label: "missed", decided: { name, colour }, box: asBox(numbers), key });
+    work.add(box);
+    this.done(key, "missed", `Added ${name}`, { work, box, added: true });
+    const body = { key, label: "missed", image_id: work.image.id, class_name: name, box: asBox(numbers), execution: this.sitting.execution };
+    this.outbox.push({ key, url: this.urls.verdict, body, image: work.image.id });
+  }
+
+  takeAway(box) {
+    const { work } = this;
+    const next = work.step(1);
+    work.remove(box);
+    this.history = this.history.filter((entry) => entry.box !== box);
+    this.sendUndo(box.key, box.annotation, work.image.id);
+    this.panel.log("undecided", `Took ${nameOf(box)} away`, newKey());
+    this.focus(next === box ? null : next);
+  }
+
+  // ---- skipping, completing
+  skip() {
+    const { work } = this;
+    if (!work) return;
+    this.leaveBox();
+    const next = work.boxes.slice(work.boxes.indexOf(this.box) + 1).find((box) => box.waits);
+    if (next) { this.focus(next); return; }
+    if (work.waiting().length) this.outbox.push({ key: newKey(), url: this.urls.skip, body: { image_id: work.image.id }, image: work.image.id });
+    this.nextImage();
+  }
+
+  declare() {
+    const { work } = this;
+    if (work.declared) return;
+    work.complete = !work.complete;
+    this.markComplete();
+    if (work.complete && !work.waiting().length) this.sendComplete(work);
+  }
+
+  sendComplete(work) {
+    work.declared = true;
+    this.outbox.push({ key: newKey(), url: this.urls.complete, body: { image_id: work.image.id }, image: work.image.id });
+  }
+
+  markComplete() { this.work.el.querySelector("[data-does=complete]")?.setAttribute("aria-pressed", this.work.complete); }
+
+  // ---- keys
+  step(by) { if (this.work) { const box = this.work.step(by); if (box) this.focus(box); } }
+  nudge(dx, dy, resize) { this.work?.edit.nudge(dx, dy, resize); }
+  escape() { return this.stopDrawing() || Boolean(this.work?.edit.revert()); }
+  whole() { this.work?.stage.fit(); }
+  zoom(factor) { this.work?.stage.zoomAt(factor); }
+  bare(on) { this.work?.stage.el.classList.toggle("bare", on); }
+}
+
+Object.assign(Focus.prototype, answers, takingBack);
+
+const root = document.getElementById("focus");
+if (root) window.mixcvFocus = new Focus(root);
