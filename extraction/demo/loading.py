@@ -53,8 +53,12 @@ def load_demo(*, report: Report) -> Demo:
     digits = _collection(
         namespace,
         collection="digits",
-        bucket=_bucket(namespace, "digit_scenes", "Scenes of real handwritten digits, by desk", split_key="camera_id"),
-        version=_version(namespace, "digits", weights=SHIPPED_WEIGHTS / "digits.pt", parameters={"image_size": 256}),
+        bucket=_bucket(
+            namespace, "digit_scenes", "Scenes of real handwritten digits, by desk", split_key="camera_id"
+        ),
+        version=_version(
+            namespace, "digits", weights=SHIPPED_WEIGHTS / "digits.pt", parameters={"image_size": 256}
+        ),
     )
     wanted = settings.MIXCV_DETECTOR or STREET_WEIGHTS
     street = _collection(

@@ -106,7 +106,9 @@ class Object(models.Model):
     property = models.CharField(max_length=100, default="image")
     metadata = models.JSONField(default=dict, blank=True)
     source_url = models.TextField(blank=True)
-    image = models.ForeignKey(Image, null=True, blank=True, on_delete=models.PROTECT, related_name="occurrences")
+    image = models.ForeignKey(
+        Image, null=True, blank=True, on_delete=models.PROTECT, related_name="occurrences"
+    )
     state = models.CharField(max_length=8, choices=State.choices, default=State.PENDING)
     error = models.TextField(blank=True)
     created_at = models.DateTimeField(default=timezone.now)

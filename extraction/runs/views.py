@@ -47,7 +47,10 @@ def _make_collection(request: AppRequest, form: CollectionForm) -> Collection | 
     data = form.cleaned_data
     try:
         return domain.create_collection(
-            namespace=request.namespace, name=data["name"], version=data["version"], buckets=[data["bucket"]],
+            namespace=request.namespace,
+            name=data["name"],
+            version=data["version"],
+            buckets=[data["bucket"]],
             by=request.actor,
         )
     except DomainError as error:
@@ -87,7 +90,9 @@ def change_version(request: AppRequest, version: str, verb: str) -> HttpResponse
 @require_GET
 def collection(request: AppRequest, collection: str) -> HttpResponse:
     row = _collection(request, collection)
-    batches = [(one, batch_progress(one)) for one in batches_of(request.namespace).filter(collections=row)[:8]]
+    batches = [
+        (one, batch_progress(one)) for one in batches_of(request.namespace).filter(collections=row)[:8]
+    ]
     context = {"here": "detectors", "collection": row, "batches": batches, "queues": row.queues.all()}  # type: ignore[attr-defined,unused-ignore]
     return render(request, "extraction/runs/collection.html", context)
 

@@ -44,7 +44,10 @@ def set_truth(truths: Sequence[Truth]) -> None:
     rows = GroundTruthBox.objects.select_for_update().filter(
         Q(detection_id__in=by_detection) | Q(detection=None, evidence__in=by_evidence)
     )
-    known = {(row.detection_id, row.evidence if row.detection_id is None else ""): row for row in rows.order_by("pk")}
+    known = {
+        (row.detection_id, row.evidence if row.detection_id is None else ""): row
+        for row in rows.order_by("pk")
+    }
     new, changed = [], []
     for truth in truths:
         row = known.get((truth.detection_id, truth.evidence if truth.detection_id is None else ""))
@@ -66,7 +69,9 @@ def set_truth(truths: Sequence[Truth]) -> None:
         row.updated_at = now
     GroundTruthBox.objects.bulk_create(new)
     GroundTruthBox.objects.bulk_update(
-        changed, ["object_class", "cx", "cy", "w", "h", "state", "evidence", "version", "updated_at"], batch_size=500
+        changed,
+        ["object_class", "cx", "cy", "w", "h", "state", "evidence", "version", "updated_at"],
+        batch_size=500,
     )
 
 

@@ -36,7 +36,9 @@ class GroundTruthBox(models.Model):
     version = models.PositiveIntegerField(default=1)
     state = models.CharField(max_length=10, choices=State.choices, default=State.ACTIVE)
     origin = models.CharField(max_length=10, choices=Origin.choices, default=Origin.ANNOTATION)
-    detection = models.ForeignKey(Detection, null=True, blank=True, on_delete=models.SET_NULL, related_name="truth")
+    detection = models.ForeignKey(
+        Detection, null=True, blank=True, on_delete=models.SET_NULL, related_name="truth"
+    )
     evidence = models.CharField(max_length=40, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)

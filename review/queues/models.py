@@ -28,7 +28,8 @@ class Queue(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["namespace", "public_id"], name="queue_id_once"),
             models.CheckConstraint(
-                condition=models.Q(doubtful_below__gte=0, doubtful_below__lte=1), name="queue_threshold_0_to_1"
+                condition=models.Q(doubtful_below__gte=0, doubtful_below__lte=1),
+                name="queue_threshold_0_to_1",
             ),
         ]
         ordering = ["name"]
@@ -61,7 +62,9 @@ class QueueItem(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["queue", "detection"], name="queue_item_once")]
         indexes = [
-            models.Index(fields=["queue", "score", "id"], name="queue_next", condition=models.Q(state="waiting")),
+            models.Index(
+                fields=["queue", "score", "id"], name="queue_next", condition=models.Q(state="waiting")
+            ),
             models.Index(fields=["image"], name="queue_item_image", condition=models.Q(state="waiting")),
             models.Index(fields=["detection"], name="queue_item_detection"),
         ]

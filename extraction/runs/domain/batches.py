@@ -205,7 +205,7 @@ def recount(batch: Batch) -> None:
 def finish_if_done(batch: Batch) -> bool:
     """Close a batch under way whose items are all over. Exactly one caller gets True."""
     with transaction.atomic():
-        row = Batch.objects.select_for_update().select_related("job").get(pk=batch.pk)
+        row = Batch.objects.select_for_update().get(pk=batch.pk)
         live = Q(state=Item.PENDING) | Q(state=Item.RUNNING)
         if row.state != Batch.State.PROCESSING or BatchItem.objects.filter(live, batch=row).exists():
             return False

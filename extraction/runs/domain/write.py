@@ -156,6 +156,8 @@ def _detections(chunk: _Chunk) -> list[int]:
     total = sum(len(result.detections) for _, result in chunk.documents)
     ids = _reserve(total)
     at = 0
+    connection.ensure_connection()
+    register_vector(connection.connection)  # before the cursor, which copies what the connection knows
     with connection.cursor() as cursor:
         with cursor.copy(f"COPY extraction_detection ({_COLUMNS}) FROM STDIN") as copy:
             for document, result in chunk.documents:
@@ -208,7 +210,6 @@ def _embeddings(cursor: Any, chunk: _Chunk, ids: Sequence[int]) -> None:
         ).values_list("name", "pk")
     )
     crop = features.get("crop_embedding")
-    register_vector(connection.connection)
     with cursor.copy(
         "COPY extraction_embedding (feature_id, detection_id, vector) FROM STDIN (FORMAT BINARY)"
     ) as copy:
