@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 from pathlib import Path
+
+from django.conf import settings
 
 from extraction.intake.models import Blob
 from mixcv.kernel import storage
@@ -19,3 +23,19 @@ def keep_file(*, namespace: Namespace, path: Path, mime: str = "application/octe
         namespace=namespace, sha256=blob.sha256, defaults={"size": blob.size, "mime_type": mime}
     )
     return kept
+
+
+def named_file(blob: Blob, name: str) -> Path:
+    """The blob's bytes under a file name: libraries tell formats by endings, and the store's names have none."""
+    path = Path(settings.MIXCV_CACHE) / "weights" / blob.sha256 / name
+    if path.exists():
+        return path
+    source = storage.local_path(blob.storage_name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{os.getpid()}-{name}")
+    try:
+        os.link(source, part)
+    except OSError:  # another file system
+        shutil.copyfile(source, part)
+    os.replace(part, path)
+    return path

@@ -9,10 +9,10 @@ from typing import Any
 from django.conf import settings
 
 from extraction.packages.builtin import builtin_packages
+from extraction.packages.files import named_file
 from extraction.packages.host.pool import HostPool
 from extraction.packages.host.spec import HostSpec, parameters_json
 from extraction.packages.models import ExtractorVersion
-from mixcv.kernel import storage
 from mixcv.kernel.errors import NotFound
 
 _lock = threading.Lock()
@@ -40,7 +40,7 @@ def spec_of(version: ExtractorVersion, overrides: dict[str, Any] | None = None) 
     folder = builtin_packages().get(version.package)
     if folder is None:
         raise NotFound(f"There is no built-in package {version.package!r}.")
-    weights = storage.local_path(version.weights.storage_name) if version.weights else None
+    weights = named_file(version.weights, version.weights_name or "weights.pt") if version.weights else None
     device = None if settings.MIXCV_DEVICE == "auto" else settings.MIXCV_DEVICE
     return HostSpec(
         package_dir=folder,
