@@ -34,6 +34,14 @@ _MIME = {
 }
 # Formats and modes that every reader takes as they are.
 _PLAIN = {"JPEG": {"RGB", "L"}, "MPO": {"RGB", "L"}, "PNG": {"RGB", "L", "P"}, "WEBP": {"RGB"}}
+_SIGNS = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG", "PNG"),
+    (b"GIF8", "GIF"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"RIFF", "WebP"),
+)
 _ORIENTATION = 0x0112
 _TURNS = {
     2: Pillow.Transpose.FLIP_LEFT_RIGHT,
@@ -121,6 +129,10 @@ def verify(data: bytes, declared: str = "") -> Upright:
     try:
         picture = Pillow.open(io.BytesIO(data), formats=_FORMATS)
     except _BROKEN:
+        if form := next((form for sign, form in _SIGNS if data.startswith(sign)), None):
+            raise DamagedImage(
+                f"The {form} image is damaged or cut off at its beginning.", field="data"
+            ) from None
         raise NotAnImage(
             f"{_called(declared)}, but its content is none that is known. Send {ALLOWED}.", field="data"
         ) from None

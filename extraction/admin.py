@@ -1,0 +1,8 @@
+"""The rooms' admin pages, gathered for Django."""
+
+from extraction.classes import admin as classes
+from extraction.intake import admin as intake
+from extraction.packages import admin as packages
+from extraction.runs import admin as runs
+
+__all__ = ["classes", "intake", "packages", "runs"]
