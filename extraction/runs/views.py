@@ -20,7 +20,7 @@ from extraction.runs.queries import batch_progress, batches_of, collections_of, 
 from mixcv.kernel.errors import DomainError
 from mixcv.tenancy.addresses import address
 from mixcv.tenancy.models import Namespace, Role
-from mixcv.tenancy.request import AppRequest, needs
+from mixcv.tenancy.request import AppRequest, actor_of, needs
 
 SHOWN = 30
 
@@ -51,7 +51,7 @@ def _make_collection(request: AppRequest, form: CollectionForm) -> Collection | 
             name=data["name"],
             version=data["version"],
             buckets=[data["bucket"]],
-            by=request.actor,
+            by=actor_of(request),
         )
     except DomainError as error:
         form.add_error("name" if error.field == "collection_name" else None, error.message)
@@ -81,7 +81,7 @@ def change_version(request: AppRequest, version: str, verb: str) -> HttpResponse
         raise Http404
     rows = ExtractorVersion.objects.select_related("extractor")
     row = get_object_or_404(rows, extractor__namespace=request.namespace, public_id=version)
-    verbs[verb](version=row, by=request.actor)
+    verbs[verb](version=row, by=actor_of(request))
     said = {"deploy": "is being deployed", "retire": "is retired", "promote": "is in production"}[verb]
     messages.success(request, f"{row} {said}.")
     return redirect(address(request.namespace, "detectors"))
@@ -108,9 +108,9 @@ def start_batch(request: AppRequest, collection: str) -> HttpResponse:
         collections=[row],
         name=f"{bucket.name} through {row.name}",
         dedup=request.POST.get("dedup", Batch.Dedup.SKIP),
-        by=request.actor,
+        by=actor_of(request),
     )
-    domain.submit_batch(batch=batch, by=request.actor)
+    domain.submit_batch(batch=batch, by=actor_of(request))
     return redirect(address(request.namespace, "batch", batch.public_id))
 
 
@@ -146,7 +146,7 @@ def _batch_context(request: AppRequest, ref: str) -> dict[str, Any]:
 @needs(Role.MANAGER)
 def retry(request: AppRequest, batch: str) -> HttpResponse:
     row = _batch(request, batch)
-    number = domain.retry_failed(batch=row, by=request.actor)
+    number = domain.retry_failed(batch=row, by=actor_of(request))
     messages.success(request, f"{number} failed item{'' if number == 1 else 's'} back to work.")
     return redirect(address(request.namespace, "batch", row.public_id))
 
@@ -155,7 +155,7 @@ def retry(request: AppRequest, batch: str) -> HttpResponse:
 @needs(Role.MANAGER)
 def cancel(request: AppRequest, batch: str) -> HttpResponse:
     row = _batch(request, batch)
-    domain.cancel_batch(batch=row, by=request.actor)
+    domain.cancel_batch(batch=row, by=actor_of(request))
     messages.success(request, f"{row} is stopped. What it found stays.")
     return redirect(address(request.namespace, "batch", row.public_id))
 

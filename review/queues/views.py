@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 from extraction.intake.models import Image
 from extraction.runs.models import Detection, Document
 from mixcv.kernel.errors import DomainError, InvalidInput, NotFound
-from mixcv.tenancy.request import AppRequest
+from mixcv.tenancy.request import AppRequest, actor_of
 from review.queues import domain
 from review.queues.forms import image_key, read_body, read_keys, read_verdict
 from review.queues.models import Queue
@@ -83,7 +83,7 @@ def verdict(request: AppRequest, queue: str) -> JsonResponse:
     if known:
         return _answer(request, row, known)
     outcome = record_verdicts(
-        namespace=request.namespace, verdicts=[sent.verdict], by=request.actor, source=Source.QUEUE
+        namespace=request.namespace, verdicts=[sent.verdict], by=actor_of(request), source=Source.QUEUE
     )[0]
     return _answer(request, row, _annotation(outcome, sent.verdict.detection_id))
 
@@ -95,12 +95,12 @@ def undo(request: AppRequest, queue: str) -> JsonResponse:
     body = read_body(request)
     ref = body.get("annotation_id")
     if not ref:
-        mine = Annotation.objects.filter(namespace=request.namespace, actor=request.actor.name, deleted_at=None)
+        mine = Annotation.objects.filter(namespace=request.namespace, actor=actor_of(request).name, deleted_at=None)
         ref = mine.filter(metadata__key=str(body.get("key"))).values_list("public_id", flat=True).first()
     if not isinstance(ref, str):
         # It never arrived, or it is taken back already: either way it does not hold.
         return JsonResponse({"progress": progress_data(pace(row, request.user))})
-    outcome = retract_verdicts(namespace=request.namespace, annotation_ids=[ref], by=request.actor)[0]
+    outcome = retract_verdicts(namespace=request.namespace, annotation_ids=[ref], by=actor_of(request))[0]
     return _answer(request, row, _annotation(outcome, None))
 
 
@@ -146,7 +146,7 @@ def _known(request: AppRequest, key: str, detection: int | None, image: int | No
     if not key:
         return None
     mine = Annotation.objects.filter(
-        namespace=request.namespace, actor=request.actor.name, deleted_at=None, metadata__key=key
+        namespace=request.namespace, actor=actor_of(request).name, deleted_at=None, metadata__key=key
     )
     found = mine.filter(detection_id=detection) if detection else mine.filter(image_id=image)
     return found.select_related("object_class", "detection").first()

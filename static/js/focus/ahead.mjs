@@ -47,16 +47,12 @@ export class Ahead {
   async take() {
     if (!this.ready.length) await (this.fill() ?? null);
     const work = this.ready.shift() ?? null;
-    if (work) { this.fill(); return work; }
+    if (work) return work;
     return this.over ? this.end : null;
   }
 
-  // Without waiting.
-  takeReady() {
-    const work = this.ready.shift() ?? null;
-    if (work) this.fill();
-    return work;
-  }
+  // Without waiting. Whoever takes calls fill() once the image stands on the page: until then it is in no list.
+  takeReady() { return this.ready.shift() ?? null; }
 
   putBack(work) {
     if (work && work.dataset.empty === undefined) this.ready.unshift(work);

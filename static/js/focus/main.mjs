@@ -47,7 +47,6 @@ class Focus {
     this.panel.progress(this.progress);
     this.show(root.querySelector(".work"));
     this.outbox.run();
-    this.ahead.fill();
   }
 
   bind() {
@@ -88,6 +87,7 @@ class Focus {
     this.markComplete();
     this.focus(this.work.waiting()[0] ?? this.work.boxes[0] ?? null);
     this.work.stage.el.focus({ preventScroll: true });
+    this.ahead.fill();
   }
 
   showAhead() { this.work?.strip?.showNext(this.ahead.ready); }

@@ -1,6 +1,8 @@
 // The view of one picture: a scale and an offset. The picture is moved by a transform, the SVG over it by its viewBox,
 // and pins (chips, glyphs, handles), which keep their size, by data-at="x,y" in pixels of the picture.
 const MOST = 16; // screen pixels for one of the picture
+const NEAR = 5; // the same, where nobody asked to come nearer
+const SHARE = 0.36; // of the room, for a box that is brought near
 
 export class Stage {
   constructor(el, width, height) {
@@ -44,7 +46,7 @@ export class Stage {
   // A box that is small in the whole picture is brought near, with enough around it to judge it by.
   zoomTo(box, always = false) {
     const { cx, cy, w, h } = box;
-    const near = Math.min((this.w * 0.42) / w, (this.h * 0.42) / h, MOST);
+    const near = Math.min((this.w * SHARE) / w, (this.h * SHARE) / h, always ? MOST : NEAR);
     if (!always && near < this.least * 1.6) { this.fit(); this.last = box; return; }
     this.k = Math.max(near, this.least);
     this.x = this.w / 2 - cx * this.k;
