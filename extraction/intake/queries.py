@@ -46,13 +46,15 @@ def bucket_page(namespace: Namespace, slug: str) -> Bucket:
 def objects_of(bucket: Bucket, search: str = "") -> QuerySet[Object]:
     """A bucket's objects, newest first, with what a list of them shows."""
     rows = Object.objects.filter(bucket=bucket).select_related("image__original").order_by("-id")
-    return rows.filter(key__icontains=search.replace("\x00", "")) if search else rows
+    # NUL is in no name, and PostgreSQL refuses it.
+    return rows.none() if "\x00" in search else rows.filter(key__icontains=search) if search else rows
 
 
 def buckets_of(namespace: Namespace, search: str = "") -> QuerySet[Bucket]:
     rows = Bucket.objects.filter(namespace=namespace).order_by("name", "id")
+    if "\x00" in search:
+        return rows.none()
     if search:
-        search = search.replace("\x00", "")
         rows = rows.filter(
             Q(name__icontains=search) | Q(public_id__icontains=search) | Q(description__icontains=search)
         )

@@ -19,7 +19,7 @@ from mixcv.kernel.errors import DomainError, Forbidden
 from mixcv.tenancy.addresses import address, address_if_there
 from mixcv.tenancy.models import Role
 from mixcv.tenancy.queries import at_least
-from mixcv.tenancy.request import AppRequest, needs
+from mixcv.tenancy.request import AppRequest, actor_of, needs
 
 _BUCKETS_A_PAGE = 24
 _IMAGES_A_PAGE = 60
@@ -36,7 +36,7 @@ def images(request: AppRequest) -> HttpResponse:
             raise Forbidden("Making a bucket needs the role Manager.")
         if form.is_valid():
             try:
-                made = create_bucket(namespace=request.namespace, by=request.actor, **form.cleaned_data)
+                made = create_bucket(namespace=request.namespace, by=actor_of(request), **form.cleaned_data)
                 return redirect(address(request.namespace, "bucket", slug_of(made)))
             except DomainError as error:
                 form.add_error("split_key" if error.field == "split_key" else "name", error.message)
@@ -66,7 +66,11 @@ def upload(request: AppRequest, bucket: str) -> HttpResponse:
     found = bucket_page(request.namespace, bucket)
     files = request.FILES.getlist("files")
     outcomes = add_files(
-        bucket=found, files=files, names=request.POST.getlist("names"), by=request.actor, skip_duplicates=True
+        bucket=found,
+        files=files,
+        names=request.POST.getlist("names"),
+        by=actor_of(request),
+        skip_duplicates=True,
     )
     report = _report(request, found, outcomes)
     if request.headers.get("Accept", "").startswith("application/json"):

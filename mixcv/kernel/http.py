@@ -77,6 +77,8 @@ def check_url(url: str, *, field: str = "url") -> httpx.URL:
         )
     if not host:
         raise BadUrl("The address names no host. Write it as https://host/path.", field=field)
+    if parsed.port is not None and not 0 < parsed.port < 65536:
+        raise BadUrl(f"{parsed.port} is no port; ports are 1 to 65535.", field=field)
     if parsed.userinfo:
         raise BadUrl("An address with a user name or password in it is not taken.", field=field)
     if settings.MIXCV_ALLOW_PRIVATE_URLS:

@@ -1,0 +1,83 @@
+"""`manage.py ingest`."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from extraction.intake.models import Bucket, Object
+from extraction.runs.models import BatchItem
+from tests import factories
+from tests.extraction.intake import pictures as make
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "a.jpg").write_bytes(make.encode())
+    (tmp_path / "deep" / "b.PNG").write_bytes(make.encode(make.pixels(seed=2), form="PNG"))
+    (tmp_path / "bad.jpg").write_bytes(b"only words")
+    (tmp_path / "zero.jpg").write_bytes(b"")
+    (tmp_path / "notes.txt").write_text("not an image")
+    return tmp_path
+
+
+@pytest.fixture
+def collection():
+    return factories.make_collection(
+        factories.make_bucket(factories.make_namespace(), "yard"), "digits", enabled=True
+    )
+
+
+def ingest(folder, **options):
+    call_command("ingest", str(folder), **{"bucket": "yard", "collection": "digits"} | options)
+
+
+def test_it_takes_a_folder_in_and_says_what_it_refused(folder, collection, capsys):
+    ingest(folder)
+    assert set(Object.objects.values_list("key", flat=True)) == {"a.jpg", "deep/b.PNG"}
+    said = capsys.readouterr().err
+    assert "2 added, 0 there already, 2 refused" in said
+    assert "bad.jpg: The file came as an image, but it is text." in said
+    assert "zero.jpg: The file is empty" in said
+    assert BatchItem.objects.filter(collection=collection).count() == 2
+
+
+def test_a_second_time_it_adds_nothing(folder, collection, capsys):
+    ingest(folder)
+    ingest(folder)
+    assert "0 added, 2 there already" in capsys.readouterr().err
+    assert (Object.objects.count(), BatchItem.objects.count()) == (2, 2)
+
+
+def test_it_makes_the_bucket_and_a_batch_where_the_collection_watches_another(folder, collection):
+    ingest(folder, bucket="new one")
+    assert Bucket.objects.filter(public_id="bkt_new_one").exists()
+    assert BatchItem.objects.filter(collection=collection).count() == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"collection": "nope"}, "There are: digits"),
+        ({"namespace": "nope"}, "There are: demo"),
+    ],
+)
+def test_it_says_which_there_are(folder, collection, options, words):
+    with pytest.raises(CommandError, match=words):
+        ingest(folder, **options)
+    assert not Object.objects.exists()
+
+
+def test_it_refuses_what_is_no_folder_and_one_without_images(tmp_path, collection):
+    with pytest.raises(CommandError, match="is no folder"):
+        ingest(tmp_path / "nope")
+    with pytest.raises(CommandError, match="has no image"):
+        ingest(tmp_path)
+
+
+def test_it_stops_waiting_when_the_time_is_up(folder, collection):
+    with pytest.raises(CommandError, match="2 images still wait after 0.1 s"):
+        ingest(folder, wait=True, timeout=0.1)
