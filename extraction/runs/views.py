@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -20,6 +21,7 @@ from extraction.runs.queries import batch_progress, batches_of, collections_of, 
 from mixcv.kernel.errors import DomainError
 from mixcv.tenancy.addresses import address
 from mixcv.tenancy.models import Namespace, Role
+from mixcv.tenancy.queries import at_least
 from mixcv.tenancy.request import AppRequest, actor_of, needs
 
 SHOWN = 30
@@ -42,8 +44,10 @@ def detectors(request: AppRequest) -> HttpResponse:
     return render(request, "extraction/runs/detectors.html", context, status=422 if form.errors else 200)
 
 
-@needs(Role.MANAGER)
-def _make_collection(request: AppRequest, form: CollectionForm) -> Collection | None:  # type: ignore[type-var]
+def _make_collection(request: AppRequest, form: CollectionForm) -> Collection | None:
+    if not at_least(request.role, Role.MANAGER):
+        form.add_error(None, "Only managers and admins make collections.")
+        return None
     data = form.cleaned_data
     try:
         return domain.create_collection(
@@ -76,7 +80,11 @@ def _versions(namespace: Namespace) -> dict[str, Any]:
 @require_POST
 @needs(Role.MANAGER)
 def change_version(request: AppRequest, version: str, verb: str) -> HttpResponse:
-    verbs = {"deploy": packages.deploy, "retire": packages.retire, "promote": packages.promote}
+    verbs: dict[str, Callable[..., object]] = {
+        "deploy": packages.deploy,
+        "retire": packages.retire,
+        "promote": packages.promote,
+    }
     if verb not in verbs:
         raise Http404
     rows = ExtractorVersion.objects.select_related("extractor")

@@ -36,7 +36,9 @@ def read_body(request: HttpRequest) -> dict[str, Any]:
     return body
 
 
-def read_verdict(body: dict[str, Any], *, retriever_ref: str, collection_id: int, document_id: int | None) -> Sent:
+def read_verdict(
+    body: dict[str, Any], *, retriever_ref: str, collection_id: int, document_id: int | None
+) -> Sent:
     """The verdict in a call's body. Raises InvalidInput naming the field that is missing or of a wrong kind."""
     label = body.get("label")
     if label not in Label.values:
@@ -64,7 +66,9 @@ def read_verdict(body: dict[str, Any], *, retriever_ref: str, collection_id: int
 
 def read_keys(text: str, *, limit: int = 200) -> list[int]:
     """`3,5,8` as numbers; what is none is left out."""
-    return [int(part) for part in text.split(",")[:limit] if part.isascii() and part.isdigit() and len(part) < 19]
+    return [
+        int(part) for part in text.split(",")[:limit] if part.isascii() and part.isdigit() and len(part) < 19
+    ]
 
 
 def image_key(body: dict[str, Any]) -> int:

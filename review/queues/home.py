@@ -66,7 +66,9 @@ def _totals(namespace: Namespace) -> dict[str, int]:
     """Counts from stored columns where there are some: this page stays quick at a million detections."""
     sums = Collection.objects.filter(namespace=namespace).aggregate(found=Sum("detection_count"))
     queues = Queue.objects.filter(namespace=namespace).aggregate(
-        waiting=Sum("waiting_count", filter=Q(waiting_count__gt=0)), done=Sum("done_count"), queues=Count("pk")
+        waiting=Sum("waiting_count", filter=Q(waiting_count__gt=0)),
+        done=Sum("done_count"),
+        queues=Count("pk"),
     )
     return {
         "images": Image.objects.filter(namespace=namespace).count(),
@@ -98,10 +100,14 @@ def next_step(namespace: Namespace, cards: list[QueueCard], totals: dict[str, in
         return Step("Detection is running", reason, address(namespace, "batches"), "Watch it")
     images = address_if_there(namespace, "images") or detectors
     if not totals["images"]:
-        return Step("Add the first images", "Put in pictures; each is detected as it comes.", images, "Add images")
+        return Step(
+            "Add the first images", "Put in pictures; each is detected as it comes.", images, "Add images"
+        )
     if not Collection.objects.filter(namespace=namespace).exists():
         reason = "A collection runs one detector over a bucket."
         return Step("Make a collection", reason, detectors, "Make a collection")
     if not Detection.objects.filter(collection__namespace=namespace).exists():
-        return Step("Run a detector over the images", "None of them is detected yet.", detectors, "Start a batch")
+        return Step(
+            "Run a detector over the images", "None of them is detected yet.", detectors, "Start a batch"
+        )
     return Step("All is decided", "No box is in doubt. Add images to find more.", images, "Add images")

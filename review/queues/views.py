@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_POST
@@ -95,8 +96,8 @@ def undo(request: AppRequest, queue: str) -> JsonResponse:
     body = read_body(request)
     ref = body.get("annotation_id")
     if not ref:
-        mine = Annotation.objects.filter(namespace=request.namespace, actor=actor_of(request).name, deleted_at=None)
-        ref = mine.filter(metadata__key=str(body.get("key"))).values_list("public_id", flat=True).first()
+        mine = _mine(request).filter(metadata__key=str(body.get("key")))
+        ref = mine.values_list("public_id", flat=True).first()
     if not isinstance(ref, str):
         # It never arrived, or it is taken back already: either way it does not hold.
         return JsonResponse({"progress": progress_data(pace(row, request.user))})
@@ -107,6 +108,7 @@ def undo(request: AppRequest, queue: str) -> JsonResponse:
 @require_POST
 def lease(request: AppRequest, queue: str) -> JsonResponse:
     """Keep the images that the page has open, or with `release` let go of them. Answers which ones are lost."""
+    _queue(request, queue)
     keys = read_keys(request.POST.get("images", ""))
     images = list(Image.objects.filter(namespace=request.namespace, pk__in=keys))
     if request.POST.get("release"):
@@ -126,6 +128,7 @@ def skip(request: AppRequest, queue: str) -> JsonResponse:
 @require_POST
 def complete(request: AppRequest, queue: str) -> JsonResponse:
     """The person saw the whole image: nothing else is on it."""
+    _queue(request, queue)
     domain.declare_complete(image=_image(request), user=request.user)
     return JsonResponse({"complete": True})
 
@@ -142,13 +145,17 @@ def _image(request: AppRequest) -> Image:
     return image
 
 
+def _mine(request: AppRequest) -> QuerySet[Annotation]:
+    return Annotation.objects.filter(
+        namespace=request.namespace, actor=actor_of(request).name, deleted_at=None
+    )
+
+
 def _known(request: AppRequest, key: str, detection: int | None, image: int | None) -> Annotation | None:
     if not key:
         return None
-    mine = Annotation.objects.filter(
-        namespace=request.namespace, actor=actor_of(request).name, deleted_at=None, metadata__key=key
-    )
-    found = mine.filter(detection_id=detection) if detection else mine.filter(image_id=image)
+    mine = _mine(request).filter(metadata__key=key)
+    found = mine.filter(Q(detection_id=detection) if detection else Q(image_id=image))
     return found.select_related("object_class", "detection").first()
 
 
@@ -159,7 +166,7 @@ def _annotation(outcome: Outcome, detection_id: int | None) -> Annotation:
         return outcome.annotation
     error: DomainError = outcome.error
     if isinstance(error, StaleVerdict):
-        now = Detection.objects.select_related("decided_class").get(pk=detection_id)
+        now = Detection.objects.select_related("decided_class").get(pk=detection_id or 0)
         decided = now.decided_class
         error.details["now"] = {
             "label": now.decided_label,
@@ -173,7 +180,9 @@ def _annotation(outcome: Outcome, detection_id: int | None) -> Annotation:
 
 
 def _answer(request: AppRequest, queue: Queue, row: Annotation) -> JsonResponse:
-    detection = row.detection_id and Detection.objects.filter(pk=row.detection_id).values_list("revision", flat=True)
+    detection = row.detection_id and Detection.objects.filter(pk=row.detection_id).values_list(
+        "revision", flat=True
+    )
     named = row.object_class
     return JsonResponse(
         {
@@ -184,5 +193,3 @@ def _answer(request: AppRequest, queue: Queue, row: Annotation) -> JsonResponse:
             "progress": progress_data(pace(queue, request.user)),
         }
     )
-
-

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-if TYPE_CHECKING:  # models load only once Django does, which is after this file where it is named on the command line
+if (
+    TYPE_CHECKING
+):  # models load only once Django does, which is after this file where it is named on the command line
     from mixcv.tenancy.models import User
     from tests.pages.desk import Desk
 
@@ -27,7 +29,9 @@ def tab(page: Any, desk: Desk) -> Iterator[Any]:
     sign_in(page.context, desk.user, desk.base)
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda line: faults.append(line.text) if "Content Security Policy" in line.text else None)
+    page.on(
+        "console", lambda line: faults.append(line.text) if "Content Security Policy" in line.text else None
+    )
     yield page
     assert not faults, faults
 

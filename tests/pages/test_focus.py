@@ -105,7 +105,8 @@ def test_a_box_moved_by_keys_is_a_correction_of_the_box(tab: Any, desk: Desk) ->
     settled(tab)
     row = Annotation.objects.get()
     assert row.label == "corrected"
-    assert row.object_class and row.object_class.name == "bus"
+    assert row.object_class
+    assert row.object_class.name == "bus"
     assert (row.cx, row.h) == (161, 121)
 
 

@@ -12,6 +12,7 @@ import { takingBack } from "./undo.mjs";
 import { Work } from "./work.mjs";
 
 const KEPT = 12; // images that undo can come back to without asking the server
+const LOOKS = new Set(["near", "in", "out"]);
 const asBox = ({ cx, cy, w, h }) => [cx, cy, w, h];
 
 class Focus {
@@ -58,6 +59,7 @@ class Focus {
     this.root.addEventListener("click", (e) => {
       const button = e.target.closest("[data-does]");
       if (!button || !this.work?.image) return;
+      if (this.draw.active && !LOOKS.has(button.dataset.does)) return; // Enter or Escape ends drawing first
       if (button.getAttribute("aria-disabled") !== "true") actions[button.dataset.does]?.();
       if (e.detail) this.work.stage.el.focus({ preventScroll: true }); // a click leaves the keys with the picture
     });
@@ -132,7 +134,7 @@ class Focus {
 
   pick(name) {
     const { box } = this;
-    if (!box || box.drawn) return;
+    if (!box || box.drawn || this.draw.active) return;
     if (name === box.name && !box.before) this.decide("confirmed", name);
     else this.decide("corrected", name);
   }
@@ -255,7 +257,7 @@ class Focus {
   markComplete() { this.work.el.querySelector("[data-does=complete]")?.setAttribute("aria-pressed", this.work.complete); }
 
   // ---- keys
-  step(by) { if (this.work) { const box = this.work.step(by); if (box) this.focus(box); } }
+  step(by) { if (this.work && !this.draw.active) { const box = this.work.step(by); if (box) this.focus(box); } }
   nudge(dx, dy, resize) { this.work?.edit.nudge(dx, dy, resize); }
   escape() { return this.stopDrawing() || Boolean(this.work?.edit.revert()); }
   whole() { this.work?.stage.fit(); }
