@@ -17,6 +17,6 @@ class BucketForm(forms.Form):
         max_length=100,
         required=False,
         label="Keep together by",
-        help_text="A metadata key such as camera_id whose images look alike: all of one value go into training, or all into the holdout.",
+        help_text="A metadata key like camera_id: images of one value all go into training, or all into the holdout.",
         widget=forms.TextInput(attrs={"class": "input"}),
     )

@@ -145,7 +145,8 @@ def _decode(picture: ImageFile.ImageFile, data: bytes) -> Upright:
     most = settings.MIXCV_MAX_IMAGE_PIXELS
     if picture.width * picture.height > most:
         raise TooManyPixels(
-            f"The image has {picture.width:,} × {picture.height:,} pixels; at most {most / 1e6:,.1f} million are allowed.",
+            f"The image has {picture.width:,} × {picture.height:,} pixels; "
+            f"at most {most / 1e6:,.1f} million are allowed.",
             field="data",
         )
     try:

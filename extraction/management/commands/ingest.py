@@ -81,7 +81,8 @@ class Command(BaseCommand):
                 self.stderr.write(f"{one.name}: {one.error.message}")
         counts = Counter(one.status for one in outcomes)
         self.stderr.write(
-            f"{bucket.name}: {counts['created']:,} added, {counts['duplicate']:,} there already, {counts['error']:,} refused."
+            f"{bucket.name}: {counts['created']:,} added, {counts['duplicate']:,} there already, "
+            f"{counts['error']:,} refused."
         )
         if counts["error"] == len(outcomes):
             raise CommandError("No file could be taken in.")
