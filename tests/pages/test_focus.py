@@ -79,7 +79,8 @@ def test_four_ways_by_keyboard_and_the_next_image_without_a_reload(tab: Any, des
     assert tab.evaluate("window.stayed")
     assert labels() == ["confirmed", "false_positive", "corrected", "missed"]
     corrected = Annotation.objects.get(label="corrected")
-    assert corrected.object_class and corrected.predicted_class
+    assert corrected.object_class
+    assert corrected.predicted_class
     assert (corrected.predicted_class.name, corrected.object_class.name) == ("bus", "truck")
     assert corrected.retriever_ref == desk.queue.retriever.public_id
     assert corrected.execution_ref.startswith("exec_")
