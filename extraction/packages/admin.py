@@ -37,9 +37,9 @@ class ExtractorVersionAdmin(ReadOnlyAdmin[ExtractorVersion]):
     ordering = ("-id",)
     actions = ("deploy", "retire", "promote")
 
-    @admin.display(description="In production", boolean=True)
-    def in_production(self, row: ExtractorVersion) -> bool:
-        return row.extractor.production_id == row.pk
+    @admin.display(description="In production")
+    def in_production(self, row: ExtractorVersion) -> str:
+        return "yes" if row.extractor.production_id == row.pk else "–"
 
     @admin.action(description="Deploy the chosen versions", permissions=["run"])
     def deploy(self, request: HttpRequest, rows: QuerySet[ExtractorVersion]) -> None:

@@ -61,6 +61,7 @@ class PlainAdmin(_ModelAdmin[Row]):
     """No count of whole tables on any page."""
 
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     paginator = EstimatedPaginator
     list_per_page = 50
 

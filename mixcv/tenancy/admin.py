@@ -57,6 +57,7 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]  # not at run time
     list_filter = ("is_active", "is_staff")
     search_fields = ("username", "email", "first_name", "last_name")
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     paginator = EstimatedPaginator
     filter_horizontal = ()
 
