@@ -116,7 +116,7 @@ def main() -> None:
             cells.mkdir()
             for path in sorted((SHARED / "bccd" / "images").rglob("*.jpg"))[:IMAGES]:
                 (cells / path.name).write_bytes(path.read_bytes())
-            compare(cells, "bccd with yolov8n", SHARED / "weights" / "yolov8n.pt", 640)
+            compare(cells, "bccd-yolov8n", SHARED / "weights" / "yolov8n.pt", 640)
         pool().close()
 
 

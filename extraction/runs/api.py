@@ -18,7 +18,7 @@ from extraction.runs.queries import batches_of, collections_of
 from mixcv.kernel.api import page_numbers, page_of
 from mixcv.kernel.errors import InvalidInput, NotFound
 from mixcv.kernel.geometry import Box
-from mixcv.kernel.serializers import StrictSerializer
+from mixcv.kernel.serializers import StrictSerializer, or_empty
 from mixcv.tenancy.api_auth import NamespacedView
 from mixcv.tenancy.models import Namespace, Scope
 
@@ -234,7 +234,7 @@ class SubmitView(NamespacedView):
 
     def post(self, request: Request, bucket_ref: str, batch_ref: str) -> Response:
         batch = get_batch(self.namespace, batch_ref, bucket_ref)
-        body = SubmitBody(data=request.data or {})
+        body = SubmitBody(data=or_empty(request.data))
         body.is_valid(raise_exception=True)
         refs = body.validated_data.get("collection_ids") or []
         domain.submit_batch(
@@ -297,7 +297,7 @@ class DocumentListView(NamespacedView):
     scope = Scope.READ
 
     def post(self, request: Request) -> Response:
-        body = DocumentsBody(data=request.data or {})
+        body = DocumentsBody(data=or_empty(request.data))
         body.is_valid(raise_exception=True)
         data = body.validated_data
         limit, offset = page_numbers(data, request.query_params, default=10)

@@ -33,3 +33,8 @@ class StrictSerializer(serializers.Serializer[Any]):
             if isinstance(error.detail, dict):
                 faults |= error.detail
         raise serializers.ValidationError(faults)
+
+
+def or_empty(data: Any) -> Any:
+    """A body that may be left out: none at all counts as an empty object, anything else is checked."""
+    return {} if data is None else data

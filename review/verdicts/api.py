@@ -15,7 +15,7 @@ from extraction.runs.queries import find_documents
 from mixcv.kernel.api import page_numbers
 from mixcv.kernel.errors import InvalidInput
 from mixcv.kernel.geometry import Box, parse_bbox
-from mixcv.kernel.serializers import StrictSerializer
+from mixcv.kernel.serializers import StrictSerializer, or_empty
 from mixcv.tenancy.api_auth import NamespacedView
 from mixcv.tenancy.models import Namespace, Scope
 from review.verdicts.domain import Verdict, record_verdicts
@@ -160,7 +160,7 @@ class AnnotationListView(NamespacedView):
     scope = Scope.READ
 
     def post(self, request: Request) -> Response:
-        return _listing(self.namespace, request, request.data or {})
+        return _listing(self.namespace, request, or_empty(request.data))
 
 
 def _listing(namespace: Namespace, request: Request, data: Any) -> Response:
