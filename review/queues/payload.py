@@ -12,6 +12,7 @@ from mixcv.tenancy.addresses import address
 from mixcv.tenancy.models import Namespace, User
 from review.queues.models import Queue
 from review.queues.queries import BoxView, Progress, Work, class_choices, pace, recent_decisions
+from review.verdicts.models import Label
 
 SCORES = 5
 RECENT = 8
@@ -20,6 +21,8 @@ RECENT = 8
 def work_data(work: Work, colours: dict[str, int]) -> dict[str, Any]:
     """`colours` by class name, for the classes that a box's scores name."""
     namespace, image = work.queue.namespace, work.image
+    corrected = [box.id for box in work.boxes if box.decided_label == Label.CORRECTED]
+    truth = {box.detection_id: box for box in _truth_of(corrected)}
     return {
         "image": {
             "id": image.pk,
@@ -28,12 +31,18 @@ def work_data(work: Work, colours: dict[str, int]) -> dict[str, Any]:
             "name": work.document.slug,
             "crop": address(namespace, "image-crop", image.pk),
         },
-        "boxes": [_box(box, colours) for box in work.boxes],
+        "boxes": [_box(box, colours, truth.get(box.id)) for box in work.boxes],
         "missed": [_missed(box) for box in work.missed],
     }
 
 
-def _box(box: BoxView, colours: dict[str, int]) -> dict[str, Any]:
+def _truth_of(detection_ids: list[int]) -> list[GroundTruthBox]:
+    """Where corrected boxes really lie."""
+    return list(GroundTruthBox.objects.filter(detection_id__in=detection_ids)) if detection_ids else []
+
+
+def _box(box: BoxView, colours: dict[str, int], moved: GroundTruthBox | None) -> dict[str, Any]:
+    place = moved or box
     best = sorted(box.class_scores.items(), key=lambda pair: -pair[1])[:SCORES]
     decided = {"name": box.decided_class, "colour": box.decided_colour} if box.decided_class else None
     return {
@@ -41,7 +50,7 @@ def _box(box: BoxView, colours: dict[str, int]) -> dict[str, Any]:
         "name": box.class_name,
         "colour": box.colour,
         "confidence": box.confidence,
-        "box": [box.cx, box.cy, box.w, box.h],
+        "box": [place.cx, place.cy, place.w, place.h],
         "scores": [[name, colours.get(name, 0), score] for name, score in best],
         "label": box.decided_label,
         "decided": decided,

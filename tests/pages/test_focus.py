@@ -321,3 +321,33 @@ def test_moving_between_boxes_and_looking(tab: Any, desk: Desk) -> None:
     tab.keyboard.press("Escape")
     expect(tab.locator("#keys")).to_be_hidden()
     assert labels() == []
+
+
+def test_a_handle_dragged_by_a_finger_and_a_box_drawn_by_one(tab: Any, desk: Desk) -> None:
+    tab.set_viewport_size({"width": 1024, "height": 768})
+    finger = tab.context.new_cdp_session(tab)
+    finger.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})
+    open_focus(tab, desk)
+
+    def drag(x: float, y: float, to_x: float, to_y: float) -> None:
+        finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+        for step in range(1, 6):
+            at = {"x": x + (to_x - x) * step / 5, "y": y + (to_y - y) * step / 5}
+            finger.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [at]})
+        finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    box = tab.get_by_label("Move the right edge").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    drag(x, y, x - 40, y)
+    expect(tab.locator("[data-slot=confirm]")).to_contain_text("Save the moved box")
+    tab.get_by_role("button", name="Save the moved box").click()
+    tab.get_by_role("button", name="N Missed").click()
+    left, top, k = tab.evaluate(
+        "(() => { const s = mixcvFocus.work.stage; return [s.left + s.x, s.top + s.y, s.k]; })()"
+    )
+    drag(left + 30 * k, top + 30 * k, left + 70 * k, top + 60 * k)
+    tab.locator("#classes [role=option]").filter(has_text="truck").click()
+    settled(tab)
+    assert labels() == ["corrected", "missed"]
+    assert Annotation.objects.get(label="corrected").w < 199
+    assert Annotation.objects.get(label="missed").w == pytest.approx(40, abs=2)

@@ -87,12 +87,22 @@ def test_from_signing_in_to_the_rows_of_what_was_decided(
 
     page.goto(f"{live_server.url}/n/demo/")
     cards = page.get_by_role("region", name="Where things stand")
-    for text in (f"{SCENES} images", f"{waiting - 3} wait", "4 verdicts", f"{Detection.objects.count()} boxes"):
+    for text in (
+        f"{SCENES} images",
+        f"{waiting - 3} wait",
+        "4 verdicts",
+        f"{Detection.objects.count()} boxes",
+    ):
         expect(cards).to_contain_text(re.compile(text.replace(" ", r"\s+")))
     assert Image.objects.count() == SCENES
     assert Batch.objects.get().state == Batch.State.COMPLETED
     made = Annotation.objects.order_by("created_at", "pk")
-    assert list(made.values_list("label", flat=True)) == ["missed", "confirmed", "corrected", "false_positive"]
+    assert list(made.values_list("label", flat=True)) == [
+        "missed",
+        "confirmed",
+        "corrected",
+        "false_positive",
+    ]
     assert all(row.retriever_ref == queue.retriever.public_id for row in made)
     assert made.filter(detection__isnull=False, seconds__isnull=True).count() == 0
     assert AnnotationVersion.objects.count() == 4

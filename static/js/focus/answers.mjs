@@ -17,7 +17,14 @@ export const answers = {
       this.progress = answer.progress;
       this.panel.progress(answer.progress);
     }
+    if (item.url === this.urls.verdict) this.letGo(item.image);
     if (this.reopen === item.image && item.url === this.urls.undo) this.openImage(item.image);
+  },
+
+  // An image that is done and saved is free for other queues at once.
+  letGo(image) {
+    const held = this.ahead.held().includes(String(image)) || this.outbox.images().has(image);
+    if (!held && !this.works.get(image)?.waiting().length) this.ahead.release([image]);
   },
 
   find(item) {

@@ -87,9 +87,18 @@ export class Outbox {
       return;
     }
     const { status, data } = answer;
-    if (status === 401) this.later("you are signed out");
+    if (status === 401) this.later("you are signed out. Sign in in another tab, then try again");
+    else if (status === 403 && !data) { await this.renewToken(); this.later("the session changed"); }
     else if (status >= 500 || status === 429 || !data) this.later("the server could not take it");
     else this.settle(item, status, data);
+  }
+
+  // Signing in anew, in another tab, changes the token that each call must carry.
+  async renewToken() {
+    try {
+      const page = new DOMParser().parseFromString(await (await fetch("/account/")).text(), "text/html");
+      this.csrf = page.querySelector("meta[name=csrf]")?.content ?? this.csrf;
+    } catch { /* no answer now: the next try asks again */ }
   }
 
   settle(item, status, data) {
