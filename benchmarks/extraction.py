@@ -49,7 +49,9 @@ class Ours:
         self.bucket = create_bucket(namespace=self.namespace, name=name, by=SYSTEM)
         paths = sorted(folder.glob("*.jpg"))
         for start in range(0, len(paths), 100):
-            incoming = [Incoming(name=path.name, data=path.read_bytes()) for path in paths[start : start + 100]]
+            incoming = [
+                Incoming(name=path.name, data=path.read_bytes()) for path in paths[start : start + 100]
+            ]
             add_objects(bucket=self.bucket, incoming=incoming, by=SYSTEM)
         self.version = register_version(
             namespace=self.namespace,
@@ -78,7 +80,9 @@ class Ours:
             enabled=False,
         )
         refs = list(self.bucket.contents.order_by("pk").values_list("public_id", flat=True)[:limit])
-        runs.submit_batch(batch=runs.create_batch(bucket=self.bucket, collections=[collection], object_ids=refs))
+        runs.submit_batch(
+            batch=runs.create_batch(bucket=self.bucket, collections=[collection], object_ids=refs)
+        )
         began = time.perf_counter()
         written = runs.run_collection(collection_id=collection.pk)
         seconds = time.perf_counter() - began

@@ -75,7 +75,13 @@ def database_from_env(home: Path) -> dict[str, Any]:
     url = os.environ.get("DATABASE_URL")
     if not url:
         # The cluster trusts its socket folder, which only its owner may enter.
-        return {**common, "NAME": "mixcv", "USER": "mixcv", "HOST": str(postgres_socket_dir(home)), "PORT": ""}
+        return {
+            **common,
+            "NAME": "mixcv",
+            "USER": "mixcv",
+            "HOST": str(postgres_socket_dir(home)),
+            "PORT": "",
+        }
     parts = urlsplit(url)
     if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
         raise Misconfigured("DATABASE_URL must look like postgresql://user:password@host:5432/name.")

@@ -21,8 +21,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/namespaces/<str:namespace_ref>/", include(api_routes)),
     path("v1/", include(api_routes)),
     path("", include("mixcv.tenancy.urls")),
-    path("n/<slug:ns>/", include("extraction.urls")),
-    path("n/<slug:ns>/", include("review.urls")),
+    path("n/<str:ns>/", include("extraction.urls")),
+    path("n/<str:ns>/", include("review.urls")),
 ]
 
 

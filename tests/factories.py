@@ -110,7 +110,8 @@ def found(
     box: Sequence[float] = (100, 100, 60, 40),
     **scores: float,
 ) -> Found:
-    return Found(class_name, confidence, *box, class_scores=scores or None)
+    x, y, w, h = box
+    return Found(class_name, confidence, x, y, w, h, class_scores=scores or None)
 
 
 def result(detections: Sequence[Found] = (), *, error: str | None = None) -> ImageResult:

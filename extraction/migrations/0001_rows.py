@@ -5,572 +5,1207 @@ import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.text
 import django.utils.timezone
-import extraction.intake.models
-import extraction.runs.models
-import extraction.search.models
 import pgvector.django
 import pgvector.django.halfvec
 from django.conf import settings
 from django.db import migrations, models
 
+import extraction.intake.models
+import extraction.runs.models
+import extraction.search.models
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('kernel', '0001_rows'),
-        ('tenancy', '0001_rows'),
+        ("kernel", "0001_rows"),
+        ("tenancy", "0001_rows"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         pgvector.django.VectorExtension(),
         migrations.CreateModel(
-            name='Blob',
+            name="Blob",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sha256', models.CharField(max_length=64)),
-                ('size', models.PositiveBigIntegerField()),
-                ('mime_type', models.CharField(max_length=100)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('namespace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='blobs', to='tenancy.namespace')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("sha256", models.CharField(max_length=64)),
+                ("size", models.PositiveBigIntegerField()),
+                ("mime_type", models.CharField(max_length=100)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "namespace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="blobs",
+                        to="tenancy.namespace",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Bucket',
+            name="Bucket",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100)),
-                ('public_id', models.CharField(max_length=110)),
-                ('description', models.TextField(blank=True)),
-                ('schema', models.JSONField(blank=True, default=dict)),
-                ('metadata', models.JSONField(blank=True, default=dict)),
-                ('split_key', models.CharField(blank=True, max_length=100)),
-                ('object_count', models.PositiveIntegerField(default=0)),
-                ('total_bytes', models.PositiveBigIntegerField(default=0)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('namespace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='buckets', to='tenancy.namespace')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                ("public_id", models.CharField(max_length=110)),
+                ("description", models.TextField(blank=True)),
+                ("schema", models.JSONField(blank=True, default=dict)),
+                ("metadata", models.JSONField(blank=True, default=dict)),
+                ("split_key", models.CharField(blank=True, max_length=100)),
+                ("object_count", models.PositiveIntegerField(default=0)),
+                ("total_bytes", models.PositiveBigIntegerField(default=0)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "namespace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="buckets",
+                        to="tenancy.namespace",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Collection',
+            name="Collection",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100)),
-                ('public_id', models.CharField(max_length=110)),
-                ('description', models.TextField(blank=True)),
-                ('source', models.CharField(default='bucket', max_length=20)),
-                ('parameters', models.JSONField(blank=True, default=dict)),
-                ('metadata', models.JSONField(blank=True, default=dict)),
-                ('enabled', models.BooleanField(default=True, help_text='detect new objects of the source buckets by itself')),
-                ('document_count', models.PositiveIntegerField(default=0)),
-                ('detection_count', models.PositiveIntegerField(default=0)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('buckets', models.ManyToManyField(blank=True, related_name='collections', to='extraction.bucket')),
-                ('namespace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='collections', to='tenancy.namespace')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                ("public_id", models.CharField(max_length=110)),
+                ("description", models.TextField(blank=True)),
+                ("source", models.CharField(default="bucket", max_length=20)),
+                ("parameters", models.JSONField(blank=True, default=dict)),
+                ("metadata", models.JSONField(blank=True, default=dict)),
+                (
+                    "enabled",
+                    models.BooleanField(
+                        default=True, help_text="detect new objects of the source buckets by itself"
+                    ),
+                ),
+                ("document_count", models.PositiveIntegerField(default=0)),
+                ("detection_count", models.PositiveIntegerField(default=0)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "buckets",
+                    models.ManyToManyField(blank=True, related_name="collections", to="extraction.bucket"),
+                ),
+                (
+                    "namespace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="collections",
+                        to="tenancy.namespace",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Batch',
+            name="Batch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(default=extraction.runs.models.batch_id, max_length=40, unique=True)),
-                ('name', models.CharField(blank=True, max_length=200)),
-                ('automatic', models.BooleanField(default=False)),
-                ('dedup', models.CharField(choices=[('skip', 'Skip'), ('replace', 'Replace'), ('force', 'Force')], default='skip', max_length=8)),
-                ('state', models.CharField(choices=[('DRAFT', 'Draft'), ('OPEN', 'Open'), ('PROCESSING', 'Processing'), ('COMPLETED', 'Completed'), ('COMPLETED_WITH_ERRORS', 'Completed With Errors'), ('FAILED', 'Failed'), ('CANCELED', 'Canceled')], default='DRAFT', max_length=24)),
-                ('metadata', models.JSONField(blank=True, default=dict)),
-                ('item_count', models.PositiveIntegerField(default=0)),
-                ('done_count', models.PositiveIntegerField(default=0)),
-                ('failed_count', models.PositiveIntegerField(default=0)),
-                ('skipped_count', models.PositiveIntegerField(default=0)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('submitted_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('job', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='kernel.job')),
-                ('namespace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='batches', to='tenancy.namespace')),
-                ('bucket', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='batches', to='extraction.bucket')),
-                ('collections', models.ManyToManyField(blank=True, related_name='batches', to='extraction.collection')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "public_id",
+                    models.CharField(default=extraction.runs.models.batch_id, max_length=40, unique=True),
+                ),
+                ("name", models.CharField(blank=True, max_length=200)),
+                ("automatic", models.BooleanField(default=False)),
+                (
+                    "dedup",
+                    models.CharField(
+                        choices=[("skip", "Skip"), ("replace", "Replace"), ("force", "Force")],
+                        default="skip",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("DRAFT", "Draft"),
+                            ("OPEN", "Open"),
+                            ("PROCESSING", "Processing"),
+                            ("COMPLETED", "Completed"),
+                            ("COMPLETED_WITH_ERRORS", "Completed With Errors"),
+                            ("FAILED", "Failed"),
+                            ("CANCELED", "Canceled"),
+                        ],
+                        default="DRAFT",
+                        max_length=24,
+                    ),
+                ),
+                ("metadata", models.JSONField(blank=True, default=dict)),
+                ("item_count", models.PositiveIntegerField(default=0)),
+                ("done_count", models.PositiveIntegerField(default=0)),
+                ("failed_count", models.PositiveIntegerField(default=0)),
+                ("skipped_count", models.PositiveIntegerField(default=0)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("submitted_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "job",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="kernel.job",
+                    ),
+                ),
+                (
+                    "namespace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="batches",
+                        to="tenancy.namespace",
+                    ),
+                ),
+                (
+                    "bucket",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="batches",
+                        to="extraction.bucket",
+                    ),
+                ),
+                (
+                    "collections",
+                    models.ManyToManyField(blank=True, related_name="batches", to="extraction.collection"),
+                ),
             ],
             options={
-                'verbose_name_plural': 'batches',
+                "verbose_name_plural": "batches",
             },
         ),
         migrations.CreateModel(
-            name='Document',
+            name="Document",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.CharField(max_length=220)),
-                ('metadata', models.JSONField(blank=True, default=dict)),
-                ('generation', models.PositiveIntegerField(default=1)),
-                ('next_ordinal', models.PositiveIntegerField(default=0)),
-                ('detection_count', models.PositiveIntegerField(default=0, help_text='of the current generation')),
-                ('top_confidence', models.FloatField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('collection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='documents', to='extraction.collection')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("slug", models.CharField(max_length=220)),
+                ("metadata", models.JSONField(blank=True, default=dict)),
+                ("generation", models.PositiveIntegerField(default=1)),
+                ("next_ordinal", models.PositiveIntegerField(default=0)),
+                (
+                    "detection_count",
+                    models.PositiveIntegerField(default=0, help_text="of the current generation"),
+                ),
+                ("top_confidence", models.FloatField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "collection",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="documents",
+                        to="extraction.collection",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Extractor',
+            name="Extractor",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100)),
-                ('description', models.TextField(blank=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('namespace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='extractors', to='tenancy.namespace')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                ("description", models.TextField(blank=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "namespace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="extractors",
+                        to="tenancy.namespace",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='ExtractorVersion',
+            name="ExtractorVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('version', models.CharField(max_length=20)),
-                ('public_id', models.CharField(max_length=140)),
-                ('package', models.CharField(max_length=100)),
-                ('manifest', models.JSONField(default=dict)),
-                ('weights_name', models.CharField(blank=True, max_length=200)),
-                ('parameters', models.JSONField(blank=True, default=dict)),
-                ('class_names', models.JSONField(blank=True, default=list)),
-                ('state', models.CharField(choices=[('registered', 'Registered'), ('deploying', 'Deploying'), ('ready', 'Ready'), ('failed', 'Failed'), ('retired', 'Retired')], default='registered', max_length=12)),
-                ('error', models.TextField(blank=True)),
-                ('runtime', models.JSONField(blank=True, default=dict, help_text='device and library versions at deployment')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('deployed_at', models.DateTimeField(blank=True, null=True)),
-                ('retired_at', models.DateTimeField(blank=True, null=True)),
-                ('archive', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='extraction.blob')),
-                ('extractor', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='extraction.extractor')),
-                ('weights', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='extraction.blob')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("version", models.CharField(max_length=20)),
+                ("public_id", models.CharField(max_length=140)),
+                ("package", models.CharField(max_length=100)),
+                ("manifest", models.JSONField(default=dict)),
+                ("weights_name", models.CharField(blank=True, max_length=200)),
+                ("parameters", models.JSONField(blank=True, default=dict)),
+                ("class_names", models.JSONField(blank=True, default=list)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("registered", "Registered"),
+                            ("deploying", "Deploying"),
+                            ("ready", "Ready"),
+                            ("failed", "Failed"),
+                            ("retired", "Retired"),
+                        ],
+                        default="registered",
+                        max_length=12,
+                    ),
+                ),
+                ("error", models.TextField(blank=True)),
+                (
+                    "runtime",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="device and library versions at deployment"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("deployed_at", models.DateTimeField(blank=True, null=True)),
+                ("retired_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "archive",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="extraction.blob",
+                    ),
+                ),
+                (
+                    "extractor",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="versions",
+                        to="extraction.extractor",
+                    ),
+                ),
+                (
+                    "weights",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="extraction.blob",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['extractor__name', '-created_at'],
-            },
-        ),
-        migrations.AddField(
-            model_name='extractor',
-            name='production',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='serves', to='extraction.extractorversion'),
-        ),
-        migrations.CreateModel(
-            name='Detection',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('ordinal', models.PositiveIntegerField()),
-                ('generation', models.PositiveIntegerField(default=1)),
-                ('current', models.BooleanField(db_default=True, default=True, help_text="of its document's current generation")),
-                ('rank', models.PositiveIntegerField()),
-                ('confidence', models.FloatField()),
-                ('cx', models.FloatField()),
-                ('cy', models.FloatField()),
-                ('w', models.FloatField()),
-                ('h', models.FloatField()),
-                ('class_scores', models.JSONField(blank=True, null=True)),
-                ('extra', models.JSONField(blank=True, null=True)),
-                ('enrichment', models.JSONField(blank=True, null=True)),
-                ('decided_label', models.CharField(blank=True, db_default='', max_length=100)),
-                ('revision', models.PositiveIntegerField(db_default=0, default=0)),
-                ('collection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='detections', to='extraction.collection')),
-                ('document', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='detections', to='extraction.document')),
-                ('extractor_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='detections', to='extraction.extractorversion')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='Deployment',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('actor', models.CharField(default='system', max_length=200)),
-                ('started_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('error', models.TextField(blank=True)),
-                ('extractor_version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='deployments', to='extraction.extractorversion')),
-            ],
-            options={
-                'ordering': ['-started_at'],
-            },
-        ),
-        migrations.AddField(
-            model_name='collection',
-            name='extractor_version',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='collections', to='extraction.extractorversion'),
-        ),
-        migrations.CreateModel(
-            name='Feature',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100)),
-                ('kind', models.CharField(choices=[('json', 'Json'), ('embedding', 'Embedding')], max_length=10)),
-                ('extractor_version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='features', to='extraction.extractorversion')),
-                ('same_as', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='aliases', to='extraction.feature')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='Embedding',
-            fields=[
-                ('pk', models.CompositePrimaryKey('feature', 'detection', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('vector', pgvector.django.halfvec.HalfVectorField()),
-                ('detection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='embeddings', to='extraction.detection')),
-                ('feature', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='embeddings', to='extraction.feature')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='Image',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sha256', models.CharField(max_length=64)),
-                ('width', models.PositiveIntegerField()),
-                ('height', models.PositiveIntegerField()),
-                ('group_key', models.CharField(blank=True, max_length=200)),
-                ('split', models.CharField(choices=[('train', 'Train'), ('holdout', 'Holdout')], default='train', max_length=8)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('namespace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='images', to='tenancy.namespace')),
-                ('original', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='extraction.blob')),
-                ('working', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='extraction.blob')),
-            ],
-        ),
-        migrations.AddField(
-            model_name='document',
-            name='image',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='documents', to='extraction.image'),
-        ),
-        migrations.AddField(
-            model_name='detection',
-            name='image',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='detections', to='extraction.image'),
-        ),
-        migrations.CreateModel(
-            name='ImageReview',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('completeness', models.CharField(choices=[('unseen', 'Unseen'), ('partial', 'Partial'), ('complete', 'Complete'), ('verified_empty', 'Verified Empty')], default='unseen', max_length=14)),
-                ('declared', models.BooleanField(default=False, help_text='a person said that nothing is missing')),
-                ('revision', models.PositiveIntegerField(default=0)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('image', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='review', to='extraction.image')),
-                ('lease_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-            ],
-        ),
-        migrations.CreateModel(
-            name='Object',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(default=extraction.intake.models.object_id, max_length=40, unique=True)),
-                ('key', models.CharField(max_length=500)),
-                ('property', models.CharField(default='image', max_length=100)),
-                ('metadata', models.JSONField(blank=True, default=dict)),
-                ('source_url', models.TextField(blank=True)),
-                ('state', models.CharField(choices=[('PENDING', 'Pending'), ('READY', 'Ready'), ('FAILED', 'Failed')], default='PENDING', max_length=8)),
-                ('error', models.TextField(blank=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('bucket', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='contents', to='extraction.bucket')),
-                ('image', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='occurrences', to='extraction.image')),
-            ],
-        ),
-        migrations.AddField(
-            model_name='document',
-            name='object',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='documents', to='extraction.object'),
-        ),
-        migrations.CreateModel(
-            name='BatchItem',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('PENDING', 'Pending'), ('RUNNING', 'Running'), ('DONE', 'Done'), ('SKIPPED', 'Skipped'), ('FAILED', 'Failed'), ('CANCELED', 'Canceled')], default='PENDING', max_length=8)),
-                ('reason', models.TextField(blank=True)),
-                ('attempt', models.PositiveSmallIntegerField(default=0)),
-                ('lease_owner', models.CharField(blank=True, max_length=120)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('batch', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='items', to='extraction.batch')),
-                ('collection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='items', to='extraction.collection')),
-                ('object', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='items', to='extraction.object')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='ObjectClass',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200)),
-                ('colour', models.PositiveSmallIntegerField(validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(12)])),
-                ('state', models.CharField(choices=[('proposed', 'Proposed'), ('active', 'Active'), ('retired', 'Retired')], default='active', max_length=10)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('merged_into', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='merged', to='extraction.objectclass')),
-                ('namespace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='classes', to='tenancy.namespace')),
-            ],
-            options={
-                'verbose_name': 'class',
-                'verbose_name_plural': 'classes',
-                'ordering': ['name'],
-            },
-        ),
-        migrations.CreateModel(
-            name='GroundTruthBox',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('cx', models.FloatField()),
-                ('cy', models.FloatField()),
-                ('w', models.FloatField()),
-                ('h', models.FloatField()),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('state', models.CharField(choices=[('active', 'Active'), ('disputed', 'Disputed'), ('removed', 'Removed')], default='active', max_length=10)),
-                ('origin', models.CharField(choices=[('annotation', 'Annotation'), ('import', 'Import'), ('accepted', 'Accepted')], default='annotation', max_length=10)),
-                ('evidence', models.CharField(blank=True, max_length=40)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('detection', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='truth', to='extraction.detection')),
-                ('image', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='truth', to='extraction.image')),
-                ('object_class', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='truth', to='extraction.objectclass')),
-            ],
-            options={
-                'verbose_name_plural': 'ground truth boxes',
+                "ordering": ["extractor__name", "-created_at"],
             },
         ),
         migrations.AddField(
-            model_name='detection',
-            name='decided_class',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='decided_detections', to='extraction.objectclass'),
+            model_name="extractor",
+            name="production",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="serves",
+                to="extraction.extractorversion",
+            ),
+        ),
+        migrations.CreateModel(
+            name="Detection",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("ordinal", models.PositiveIntegerField()),
+                ("generation", models.PositiveIntegerField(default=1)),
+                (
+                    "current",
+                    models.BooleanField(
+                        db_default=True, default=True, help_text="of its document's current generation"
+                    ),
+                ),
+                ("rank", models.PositiveIntegerField()),
+                ("confidence", models.FloatField()),
+                ("cx", models.FloatField()),
+                ("cy", models.FloatField()),
+                ("w", models.FloatField()),
+                ("h", models.FloatField()),
+                ("class_scores", models.JSONField(blank=True, null=True)),
+                ("extra", models.JSONField(blank=True, null=True)),
+                ("enrichment", models.JSONField(blank=True, null=True)),
+                ("decided_label", models.CharField(blank=True, db_default="", max_length=100)),
+                ("revision", models.PositiveIntegerField(db_default=0, default=0)),
+                (
+                    "collection",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="detections",
+                        to="extraction.collection",
+                    ),
+                ),
+                (
+                    "document",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="detections",
+                        to="extraction.document",
+                    ),
+                ),
+                (
+                    "extractor_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="detections",
+                        to="extraction.extractorversion",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Deployment",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("actor", models.CharField(default="system", max_length=200)),
+                ("started_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("error", models.TextField(blank=True)),
+                (
+                    "extractor_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="deployments",
+                        to="extraction.extractorversion",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-started_at"],
+            },
         ),
         migrations.AddField(
-            model_name='detection',
-            name='object_class',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='detections', to='extraction.objectclass'),
+            model_name="collection",
+            name="extractor_version",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="collections",
+                to="extraction.extractorversion",
+            ),
         ),
         migrations.CreateModel(
-            name='ClassIndex',
+            name="Feature",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('index', models.PositiveIntegerField()),
-                ('extractor', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='class_indices', to='extraction.extractor')),
-                ('object_class', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='indices', to='extraction.objectclass')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                (
+                    "kind",
+                    models.CharField(choices=[("json", "Json"), ("embedding", "Embedding")], max_length=10),
+                ),
+                (
+                    "extractor_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="features",
+                        to="extraction.extractorversion",
+                    ),
+                ),
+                (
+                    "same_as",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="aliases",
+                        to="extraction.feature",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Embedding",
+            fields=[
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "feature", "detection", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("vector", pgvector.django.halfvec.HalfVectorField()),
+                (
+                    "detection",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="embeddings",
+                        to="extraction.detection",
+                    ),
+                ),
+                (
+                    "feature",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="embeddings",
+                        to="extraction.feature",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Image",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("sha256", models.CharField(max_length=64)),
+                ("width", models.PositiveIntegerField()),
+                ("height", models.PositiveIntegerField()),
+                ("group_key", models.CharField(blank=True, max_length=200)),
+                (
+                    "split",
+                    models.CharField(
+                        choices=[("train", "Train"), ("holdout", "Holdout")], default="train", max_length=8
+                    ),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "namespace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="images",
+                        to="tenancy.namespace",
+                    ),
+                ),
+                (
+                    "original",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="extraction.blob"
+                    ),
+                ),
+                (
+                    "working",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="extraction.blob"
+                    ),
+                ),
+            ],
+        ),
+        migrations.AddField(
+            model_name="document",
+            name="image",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="documents", to="extraction.image"
+            ),
+        ),
+        migrations.AddField(
+            model_name="detection",
+            name="image",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="detections", to="extraction.image"
+            ),
+        ),
+        migrations.CreateModel(
+            name="ImageReview",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "completeness",
+                    models.CharField(
+                        choices=[
+                            ("unseen", "Unseen"),
+                            ("partial", "Partial"),
+                            ("complete", "Complete"),
+                            ("verified_empty", "Verified Empty"),
+                        ],
+                        default="unseen",
+                        max_length=14,
+                    ),
+                ),
+                (
+                    "declared",
+                    models.BooleanField(default=False, help_text="a person said that nothing is missing"),
+                ),
+                ("revision", models.PositiveIntegerField(default=0)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "image",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="review",
+                        to="extraction.image",
+                    ),
+                ),
+                (
+                    "lease_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Object",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "public_id",
+                    models.CharField(default=extraction.intake.models.object_id, max_length=40, unique=True),
+                ),
+                ("key", models.CharField(max_length=500)),
+                ("property", models.CharField(default="image", max_length=100)),
+                ("metadata", models.JSONField(blank=True, default=dict)),
+                ("source_url", models.TextField(blank=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("PENDING", "Pending"), ("READY", "Ready"), ("FAILED", "Failed")],
+                        default="PENDING",
+                        max_length=8,
+                    ),
+                ),
+                ("error", models.TextField(blank=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "bucket",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="contents",
+                        to="extraction.bucket",
+                    ),
+                ),
+                (
+                    "image",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="occurrences",
+                        to="extraction.image",
+                    ),
+                ),
+            ],
+        ),
+        migrations.AddField(
+            model_name="document",
+            name="object",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="documents", to="extraction.object"
+            ),
+        ),
+        migrations.CreateModel(
+            name="BatchItem",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("PENDING", "Pending"),
+                            ("RUNNING", "Running"),
+                            ("DONE", "Done"),
+                            ("SKIPPED", "Skipped"),
+                            ("FAILED", "Failed"),
+                            ("CANCELED", "Canceled"),
+                        ],
+                        default="PENDING",
+                        max_length=8,
+                    ),
+                ),
+                ("reason", models.TextField(blank=True)),
+                ("attempt", models.PositiveSmallIntegerField(default=0)),
+                ("lease_owner", models.CharField(blank=True, max_length=120)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "batch",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="items",
+                        to="extraction.batch",
+                    ),
+                ),
+                (
+                    "collection",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="items",
+                        to="extraction.collection",
+                    ),
+                ),
+                (
+                    "object",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="items",
+                        to="extraction.object",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="ObjectClass",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                (
+                    "colour",
+                    models.PositiveSmallIntegerField(
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(12),
+                        ]
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("proposed", "Proposed"), ("active", "Active"), ("retired", "Retired")],
+                        default="active",
+                        max_length=10,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "merged_into",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="merged",
+                        to="extraction.objectclass",
+                    ),
+                ),
+                (
+                    "namespace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="classes",
+                        to="tenancy.namespace",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'class indices',
+                "verbose_name": "class",
+                "verbose_name_plural": "classes",
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='ProductionChange',
+            name="GroundTruthBox",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('actor', models.CharField(max_length=200)),
-                ('reason', models.TextField(blank=True)),
-                ('changed_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('extractor', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='production_history', to='extraction.extractor')),
-                ('version', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='extraction.extractorversion')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("cx", models.FloatField()),
+                ("cy", models.FloatField()),
+                ("w", models.FloatField()),
+                ("h", models.FloatField()),
+                ("version", models.PositiveIntegerField(default=1)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("active", "Active"), ("disputed", "Disputed"), ("removed", "Removed")],
+                        default="active",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "origin",
+                    models.CharField(
+                        choices=[
+                            ("annotation", "Annotation"),
+                            ("import", "Import"),
+                            ("accepted", "Accepted"),
+                        ],
+                        default="annotation",
+                        max_length=10,
+                    ),
+                ),
+                ("evidence", models.CharField(blank=True, max_length=40)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "detection",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="truth",
+                        to="extraction.detection",
+                    ),
+                ),
+                (
+                    "image",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="truth",
+                        to="extraction.image",
+                    ),
+                ),
+                (
+                    "object_class",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="truth",
+                        to="extraction.objectclass",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-changed_at'],
-            },
-        ),
-        migrations.CreateModel(
-            name='Retriever',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100)),
-                ('public_id', models.CharField(max_length=110)),
-                ('description', models.TextField(blank=True)),
-                ('stages', models.JSONField(default=list)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('collections', models.ManyToManyField(blank=True, related_name='retrievers', to='extraction.collection')),
-                ('namespace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='retrievers', to='tenancy.namespace')),
-            ],
-            options={
-                'ordering': ['name'],
-            },
-        ),
-        migrations.CreateModel(
-            name='Execution',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(default=extraction.search.models.execution_id, max_length=40, unique=True)),
-                ('inputs', models.JSONField(blank=True, default=dict)),
-                ('actor', models.CharField(default='system', max_length=200)),
-                ('result_count', models.PositiveIntegerField(default=0)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('retriever', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='executions', to='extraction.retriever')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='VectorSpace',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('embedder', models.CharField(max_length=100)),
-                ('version', models.CharField(max_length=40)),
-                ('weights_sha256', models.CharField(max_length=64)),
-                ('dimension', models.PositiveIntegerField()),
-                ('metric', models.CharField(default='cosine', max_length=12)),
-            ],
-            options={
-                'constraints': [models.UniqueConstraint(fields=('embedder', 'version', 'weights_sha256', 'dimension', 'metric'), name='vector_space_once')],
+                "verbose_name_plural": "ground truth boxes",
             },
         ),
         migrations.AddField(
-            model_name='feature',
-            name='space',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='features', to='extraction.vectorspace'),
+            model_name="detection",
+            name="decided_class",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="decided_detections",
+                to="extraction.objectclass",
+            ),
+        ),
+        migrations.AddField(
+            model_name="detection",
+            name="object_class",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="detections",
+                to="extraction.objectclass",
+            ),
+        ),
+        migrations.CreateModel(
+            name="ClassIndex",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("index", models.PositiveIntegerField()),
+                (
+                    "extractor",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="class_indices",
+                        to="extraction.extractor",
+                    ),
+                ),
+                (
+                    "object_class",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="indices",
+                        to="extraction.objectclass",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name_plural": "class indices",
+            },
+        ),
+        migrations.CreateModel(
+            name="ProductionChange",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("actor", models.CharField(max_length=200)),
+                ("reason", models.TextField(blank=True)),
+                ("changed_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "extractor",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="production_history",
+                        to="extraction.extractor",
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="extraction.extractorversion",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-changed_at"],
+            },
+        ),
+        migrations.CreateModel(
+            name="Retriever",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                ("public_id", models.CharField(max_length=110)),
+                ("description", models.TextField(blank=True)),
+                ("stages", models.JSONField(default=list)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "collections",
+                    models.ManyToManyField(blank=True, related_name="retrievers", to="extraction.collection"),
+                ),
+                (
+                    "namespace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="retrievers",
+                        to="tenancy.namespace",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["name"],
+            },
+        ),
+        migrations.CreateModel(
+            name="Execution",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "public_id",
+                    models.CharField(
+                        default=extraction.search.models.execution_id, max_length=40, unique=True
+                    ),
+                ),
+                ("inputs", models.JSONField(blank=True, default=dict)),
+                ("actor", models.CharField(default="system", max_length=200)),
+                ("result_count", models.PositiveIntegerField(default=0)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "retriever",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="executions",
+                        to="extraction.retriever",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="VectorSpace",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("embedder", models.CharField(max_length=100)),
+                ("version", models.CharField(max_length=40)),
+                ("weights_sha256", models.CharField(max_length=64)),
+                ("dimension", models.PositiveIntegerField()),
+                ("metric", models.CharField(default="cosine", max_length=12)),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("embedder", "version", "weights_sha256", "dimension", "metric"),
+                        name="vector_space_once",
+                    )
+                ],
+            },
+        ),
+        migrations.AddField(
+            model_name="feature",
+            name="space",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="features",
+                to="extraction.vectorspace",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='blob',
-            constraint=models.UniqueConstraint(fields=('namespace', 'sha256'), name='blob_content_once'),
+            model_name="blob",
+            constraint=models.UniqueConstraint(fields=("namespace", "sha256"), name="blob_content_once"),
         ),
         migrations.AddConstraint(
-            model_name='bucket',
-            constraint=models.UniqueConstraint(fields=('namespace', 'public_id'), name='bucket_id_once'),
+            model_name="bucket",
+            constraint=models.UniqueConstraint(fields=("namespace", "public_id"), name="bucket_id_once"),
         ),
         migrations.AddIndex(
-            model_name='batch',
-            index=models.Index(fields=['namespace', '-created_at'], name='batch_newest'),
+            model_name="batch",
+            index=models.Index(fields=["namespace", "-created_at"], name="batch_newest"),
         ),
         migrations.AddIndex(
-            model_name='batch',
-            index=models.Index(condition=models.Q(('state__in', ['OPEN', 'PROCESSING'])), fields=['id'], name='batch_live'),
+            model_name="batch",
+            index=models.Index(
+                condition=models.Q(("state__in", ["OPEN", "PROCESSING"])), fields=["id"], name="batch_live"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='batch',
-            constraint=models.UniqueConstraint(condition=models.Q(('automatic', True), ('state', 'OPEN')), fields=('bucket',), name='batch_one_open_automatic'),
+            model_name="batch",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("automatic", True), ("state", "OPEN")),
+                fields=("bucket",),
+                name="batch_one_open_automatic",
+            ),
         ),
         migrations.AddIndex(
-            model_name='extractorversion',
-            index=models.Index(fields=['public_id'], name='extractor_version_id'),
+            model_name="extractorversion",
+            index=models.Index(fields=["public_id"], name="extractor_version_id"),
         ),
         migrations.AddConstraint(
-            model_name='extractorversion',
-            constraint=models.UniqueConstraint(fields=('extractor', 'version'), name='extractor_version_once'),
+            model_name="extractorversion",
+            constraint=models.UniqueConstraint(
+                fields=("extractor", "version"), name="extractor_version_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='extractor',
-            constraint=models.UniqueConstraint(fields=('namespace', 'name'), name='extractor_name_once'),
+            model_name="extractor",
+            constraint=models.UniqueConstraint(fields=("namespace", "name"), name="extractor_name_once"),
         ),
         migrations.AddConstraint(
-            model_name='collection',
-            constraint=models.UniqueConstraint(fields=('namespace', 'public_id'), name='collection_id_once'),
+            model_name="collection",
+            constraint=models.UniqueConstraint(fields=("namespace", "public_id"), name="collection_id_once"),
         ),
         migrations.AddConstraint(
-            model_name='image',
-            constraint=models.UniqueConstraint(fields=('namespace', 'sha256'), name='image_content_once'),
+            model_name="image",
+            constraint=models.UniqueConstraint(fields=("namespace", "sha256"), name="image_content_once"),
         ),
         migrations.AddIndex(
-            model_name='object',
-            index=models.Index(fields=['bucket', '-id'], name='object_newest'),
+            model_name="object",
+            index=models.Index(fields=["bucket", "-id"], name="object_newest"),
         ),
         migrations.AddIndex(
-            model_name='object',
-            index=models.Index(fields=['bucket', 'image'], name='object_image'),
+            model_name="object",
+            index=models.Index(fields=["bucket", "image"], name="object_image"),
         ),
         migrations.AddIndex(
-            model_name='object',
-            index=models.Index(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Upper('key'), name='text_pattern_ops'), name='object_key_prefix'),
+            model_name="object",
+            index=models.Index(
+                django.contrib.postgres.indexes.OpClass(
+                    django.db.models.functions.text.Upper("key"), name="text_pattern_ops"
+                ),
+                name="object_key_prefix",
+            ),
         ),
         migrations.AddIndex(
-            model_name='object',
-            index=models.Index(condition=models.Q(('state', 'PENDING')), fields=['id'], name='object_waiting'),
+            model_name="object",
+            index=models.Index(
+                condition=models.Q(("state", "PENDING")), fields=["id"], name="object_waiting"
+            ),
         ),
         migrations.AddIndex(
-            model_name='document',
-            index=models.Index(fields=['slug'], name='document_slug'),
+            model_name="document",
+            index=models.Index(fields=["slug"], name="document_slug"),
         ),
         migrations.AddIndex(
-            model_name='document',
-            index=models.Index(fields=['collection', 'top_confidence'], name='document_confidence'),
+            model_name="document",
+            index=models.Index(fields=["collection", "top_confidence"], name="document_confidence"),
         ),
         migrations.AddConstraint(
-            model_name='document',
-            constraint=models.UniqueConstraint(fields=('collection', 'object'), name='document_object_once'),
+            model_name="document",
+            constraint=models.UniqueConstraint(fields=("collection", "object"), name="document_object_once"),
         ),
         migrations.AddConstraint(
-            model_name='document',
-            constraint=models.UniqueConstraint(fields=('collection', 'slug'), name='document_slug_once'),
+            model_name="document",
+            constraint=models.UniqueConstraint(fields=("collection", "slug"), name="document_slug_once"),
         ),
         migrations.AddIndex(
-            model_name='batchitem',
-            index=models.Index(fields=['batch', 'state'], name='batch_item_state'),
+            model_name="batchitem",
+            index=models.Index(fields=["batch", "state"], name="batch_item_state"),
         ),
         migrations.AddIndex(
-            model_name='batchitem',
-            index=models.Index(condition=models.Q(('state', 'PENDING')), fields=['collection', 'id'], name='batch_item_pending'),
+            model_name="batchitem",
+            index=models.Index(
+                condition=models.Q(("state", "PENDING")),
+                fields=["collection", "id"],
+                name="batch_item_pending",
+            ),
         ),
         migrations.AddIndex(
-            model_name='batchitem',
-            index=models.Index(condition=models.Q(('state', 'RUNNING')), fields=['lease_until'], name='batch_item_running'),
+            model_name="batchitem",
+            index=models.Index(
+                condition=models.Q(("state", "RUNNING")), fields=["lease_until"], name="batch_item_running"
+            ),
         ),
         migrations.AddIndex(
-            model_name='batchitem',
-            index=models.Index(condition=models.Q(('state__in', ['PENDING', 'RUNNING'])), fields=['collection', 'object'], name='batch_item_live'),
+            model_name="batchitem",
+            index=models.Index(
+                condition=models.Q(("state__in", ["PENDING", "RUNNING"])),
+                fields=["collection", "object"],
+                name="batch_item_live",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='batchitem',
-            constraint=models.UniqueConstraint(fields=('batch', 'collection', 'object'), name='batch_item_once'),
+            model_name="batchitem",
+            constraint=models.UniqueConstraint(
+                fields=("batch", "collection", "object"), name="batch_item_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='objectclass',
-            constraint=models.UniqueConstraint(fields=('namespace', 'name'), name='class_name_once'),
+            model_name="objectclass",
+            constraint=models.UniqueConstraint(fields=("namespace", "name"), name="class_name_once"),
         ),
         migrations.AddConstraint(
-            model_name='objectclass',
-            constraint=models.CheckConstraint(condition=models.Q(('colour__gte', 1), ('colour__lte', 12)), name='class_colour_1_to_12'),
+            model_name="objectclass",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("colour__gte", 1), ("colour__lte", 12)), name="class_colour_1_to_12"
+            ),
         ),
         migrations.AddIndex(
-            model_name='groundtruthbox',
-            index=models.Index(fields=['image'], name='truth_image'),
+            model_name="groundtruthbox",
+            index=models.Index(fields=["image"], name="truth_image"),
         ),
         migrations.AddIndex(
-            model_name='groundtruthbox',
-            index=models.Index(fields=['evidence'], name='truth_evidence'),
+            model_name="groundtruthbox",
+            index=models.Index(fields=["evidence"], name="truth_evidence"),
         ),
         migrations.AddConstraint(
-            model_name='groundtruthbox',
-            constraint=models.UniqueConstraint(condition=models.Q(('detection__isnull', False)), fields=('detection',), name='truth_detection_once'),
+            model_name="groundtruthbox",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("detection__isnull", False)),
+                fields=("detection",),
+                name="truth_detection_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='groundtruthbox',
-            constraint=models.CheckConstraint(condition=models.Q(('h__gt', 0), ('w__gt', 0)), name='truth_box_has_area'),
+            model_name="groundtruthbox",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("h__gt", 0), ("w__gt", 0)), name="truth_box_has_area"
+            ),
         ),
         migrations.AddIndex(
-            model_name='detection',
-            index=models.Index(fields=['image'], name='detection_image'),
+            model_name="detection",
+            index=models.Index(fields=["image"], name="detection_image"),
         ),
         migrations.AddIndex(
-            model_name='detection',
-            index=models.Index(condition=models.Q(('current', True), ('decided_label', '')), fields=['collection', 'confidence'], name='detection_doubtful'),
+            model_name="detection",
+            index=models.Index(
+                condition=models.Q(("current", True), ("decided_label", "")),
+                fields=["collection", "confidence"],
+                name="detection_doubtful",
+            ),
         ),
         migrations.AddIndex(
-            model_name='detection',
-            index=models.Index(fields=['collection', 'object_class'], name='detection_class'),
+            model_name="detection",
+            index=models.Index(fields=["collection", "object_class"], name="detection_class"),
         ),
         migrations.AddConstraint(
-            model_name='detection',
-            constraint=models.UniqueConstraint(fields=('document', 'ordinal'), name='detection_ordinal_once'),
+            model_name="detection",
+            constraint=models.UniqueConstraint(fields=("document", "ordinal"), name="detection_ordinal_once"),
         ),
         migrations.AddConstraint(
-            model_name='classindex',
-            constraint=models.UniqueConstraint(fields=('extractor', 'object_class'), name='class_index_class_once'),
+            model_name="classindex",
+            constraint=models.UniqueConstraint(
+                fields=("extractor", "object_class"), name="class_index_class_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='classindex',
-            constraint=models.UniqueConstraint(fields=('extractor', 'index'), name='class_index_once'),
+            model_name="classindex",
+            constraint=models.UniqueConstraint(fields=("extractor", "index"), name="class_index_once"),
         ),
         migrations.AddConstraint(
-            model_name='retriever',
-            constraint=models.UniqueConstraint(fields=('namespace', 'public_id'), name='retriever_id_once'),
+            model_name="retriever",
+            constraint=models.UniqueConstraint(fields=("namespace", "public_id"), name="retriever_id_once"),
         ),
         migrations.AddIndex(
-            model_name='execution',
-            index=models.Index(fields=['retriever', '-created_at'], name='execution_newest'),
+            model_name="execution",
+            index=models.Index(fields=["retriever", "-created_at"], name="execution_newest"),
         ),
         migrations.AddConstraint(
-            model_name='feature',
-            constraint=models.UniqueConstraint(fields=('extractor_version', 'name'), name='feature_name_once'),
+            model_name="feature",
+            constraint=models.UniqueConstraint(
+                fields=("extractor_version", "name"), name="feature_name_once"
+            ),
         ),
     ]

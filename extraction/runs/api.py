@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Prefetch, QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from extraction.intake.models import Bucket
+from extraction.intake.queries import get_bucket
+from extraction.intake.schema import check_json
 from extraction.packages.models import ExtractorVersion, Feature
 from extraction.runs import domain
 from extraction.runs.domain.naming import detection_ref, document_ref
@@ -21,13 +22,6 @@ from mixcv.kernel.geometry import Box
 from mixcv.kernel.serializers import StrictSerializer, or_empty
 from mixcv.tenancy.api_auth import NamespacedView
 from mixcv.tenancy.models import Namespace, Scope
-
-
-def get_bucket(namespace: Namespace, ref: str) -> Bucket:
-    found = Bucket.objects.filter(Q(public_id=ref) | Q(name=ref), namespace=namespace).first()
-    if found is None:
-        raise NotFound(f"There is no bucket {ref!r} here.", field="bucket_id")
-    return found
 
 
 def get_version(namespace: Namespace, extractor: str, version: str) -> ExtractorVersion:
@@ -117,6 +111,7 @@ class CollectionsView(NamespacedView):
         body.is_valid(raise_exception=True)
         data = body.validated_data
         extractor, source = data["feature_extractor"], data["source"]
+        check_json(data.get("metadata") or {}, field="metadata")
         refs = source.get("bucket_ids") or [ref for ref in [source.get("bucket_id")] if ref]
         row = domain.create_collection(
             namespace=self.namespace,

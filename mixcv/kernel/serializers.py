@@ -16,9 +16,8 @@ class StrictSerializer(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, Mapping):
-            raise serializers.ValidationError(
-                f"The body must be a JSON object; this is {type(data).__name__}."
-            )
+            message = f"A JSON object is wanted here; this is {type(data).__name__}."
+            raise serializers.ValidationError({"non_field_errors": [message]})
         known = {name for name, field in self.fields.items() if not field.read_only}
         unknown = sorted(set(data) - known - self.tolerated)
         if not unknown:

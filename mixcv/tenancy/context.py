@@ -25,7 +25,9 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         return context
     context["namespaces"] = namespaces_of(user)
     if namespace:
-        context["counts"] = {name: number for count in nav_counts for name, number in count(namespace.pk).items()}
+        context["counts"] = {
+            name: number for count in nav_counts for name, number in count(namespace.pk).items()
+        }
         context["running_jobs"] = Job.objects.filter(
             namespace_id=namespace.pk, state__in=[Job.State.PENDING, Job.State.RUNNING]
         ).count()

@@ -23,10 +23,6 @@ class AppRequest(HttpRequest):
     namespace: Namespace
     role: Role
 
-    @property
-    def actor(self) -> Actor:
-        return person(self.user)
-
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 

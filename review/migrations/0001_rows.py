@@ -2,231 +2,501 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import review.verdicts.models
 from django.db import migrations, models
+
+import review.verdicts.models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('extraction', '0001_rows'),
-        ('tenancy', '0001_rows'),
+        ("extraction", "0001_rows"),
+        ("tenancy", "0001_rows"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Annotation',
+            name="Annotation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('label', models.CharField(max_length=100)),
-                ('cx', models.FloatField(blank=True, null=True)),
-                ('cy', models.FloatField(blank=True, null=True)),
-                ('w', models.FloatField(blank=True, null=True)),
-                ('h', models.FloatField(blank=True, null=True)),
-                ('confidence', models.FloatField(blank=True, null=True)),
-                ('reasoning', models.TextField(blank=True)),
-                ('payload', models.JSONField(blank=True, default=dict, help_text='as sent')),
-                ('metadata', models.JSONField(blank=True, default=dict)),
-                ('actor', models.CharField(max_length=200)),
-                ('actor_type', models.CharField(default='user', max_length=20)),
-                ('source', models.CharField(choices=[('queue', 'Queue'), ('audit', 'Audit'), ('grid', 'Grid'), ('api', 'Api'), ('admin', 'Admin')], default='api', max_length=10)),
-                ('retriever_ref', models.CharField(blank=True, max_length=200)),
-                ('execution_ref', models.CharField(blank=True, max_length=200)),
-                ('stage_name', models.CharField(blank=True, max_length=200)),
-                ('seconds', models.FloatField(blank=True, help_text='from being shown to being decided', null=True)),
-                ('public_id', models.CharField(default=review.verdicts.models.annotation_id, max_length=40, unique=True)),
-                ('predicted_confidence', models.FloatField(blank=True, null=True)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('deleted_at', models.DateTimeField(blank=True, null=True)),
-                ('collection', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='annotations', to='extraction.collection')),
-                ('detection', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='annotations', to='extraction.detection')),
-                ('document', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='annotations', to='extraction.document')),
-                ('extractor_version', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='extraction.extractorversion')),
-                ('image', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='annotations', to='extraction.image')),
-                ('namespace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='annotations', to='tenancy.namespace')),
-                ('object_class', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='extraction.objectclass')),
-                ('predicted_class', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='extraction.objectclass')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("label", models.CharField(max_length=100)),
+                ("cx", models.FloatField(blank=True, null=True)),
+                ("cy", models.FloatField(blank=True, null=True)),
+                ("w", models.FloatField(blank=True, null=True)),
+                ("h", models.FloatField(blank=True, null=True)),
+                ("confidence", models.FloatField(blank=True, null=True)),
+                ("reasoning", models.TextField(blank=True)),
+                ("payload", models.JSONField(blank=True, default=dict, help_text="as sent")),
+                ("metadata", models.JSONField(blank=True, default=dict)),
+                ("actor", models.CharField(max_length=200)),
+                ("actor_type", models.CharField(default="user", max_length=20)),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            ("queue", "Queue"),
+                            ("audit", "Audit"),
+                            ("grid", "Grid"),
+                            ("api", "Api"),
+                            ("admin", "Admin"),
+                        ],
+                        default="api",
+                        max_length=10,
+                    ),
+                ),
+                ("retriever_ref", models.CharField(blank=True, max_length=200)),
+                ("execution_ref", models.CharField(blank=True, max_length=200)),
+                ("stage_name", models.CharField(blank=True, max_length=200)),
+                (
+                    "seconds",
+                    models.FloatField(blank=True, help_text="from being shown to being decided", null=True),
+                ),
+                (
+                    "public_id",
+                    models.CharField(
+                        default=review.verdicts.models.annotation_id, max_length=40, unique=True
+                    ),
+                ),
+                ("predicted_confidence", models.FloatField(blank=True, null=True)),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("deleted_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "collection",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="annotations",
+                        to="extraction.collection",
+                    ),
+                ),
+                (
+                    "detection",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="annotations",
+                        to="extraction.detection",
+                    ),
+                ),
+                (
+                    "document",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="annotations",
+                        to="extraction.document",
+                    ),
+                ),
+                (
+                    "extractor_version",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="extraction.extractorversion",
+                    ),
+                ),
+                (
+                    "image",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="annotations",
+                        to="extraction.image",
+                    ),
+                ),
+                (
+                    "namespace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="annotations",
+                        to="tenancy.namespace",
+                    ),
+                ),
+                (
+                    "object_class",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="extraction.objectclass",
+                    ),
+                ),
+                (
+                    "predicted_class",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="extraction.objectclass",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='AnnotationVersion',
+            name="AnnotationVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('label', models.CharField(max_length=100)),
-                ('cx', models.FloatField(blank=True, null=True)),
-                ('cy', models.FloatField(blank=True, null=True)),
-                ('w', models.FloatField(blank=True, null=True)),
-                ('h', models.FloatField(blank=True, null=True)),
-                ('confidence', models.FloatField(blank=True, null=True)),
-                ('reasoning', models.TextField(blank=True)),
-                ('payload', models.JSONField(blank=True, default=dict, help_text='as sent')),
-                ('metadata', models.JSONField(blank=True, default=dict)),
-                ('actor', models.CharField(max_length=200)),
-                ('actor_type', models.CharField(default='user', max_length=20)),
-                ('source', models.CharField(choices=[('queue', 'Queue'), ('audit', 'Audit'), ('grid', 'Grid'), ('api', 'Api'), ('admin', 'Admin')], default='api', max_length=10)),
-                ('retriever_ref', models.CharField(blank=True, max_length=200)),
-                ('execution_ref', models.CharField(blank=True, max_length=200)),
-                ('stage_name', models.CharField(blank=True, max_length=200)),
-                ('seconds', models.FloatField(blank=True, help_text='from being shown to being decided', null=True)),
-                ('version', models.PositiveIntegerField()),
-                ('takes_back', models.BooleanField(default=False, help_text='this version takes back the one before it')),
-                ('decided_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('annotation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='review.annotation')),
-                ('object_class', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='extraction.objectclass')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("label", models.CharField(max_length=100)),
+                ("cx", models.FloatField(blank=True, null=True)),
+                ("cy", models.FloatField(blank=True, null=True)),
+                ("w", models.FloatField(blank=True, null=True)),
+                ("h", models.FloatField(blank=True, null=True)),
+                ("confidence", models.FloatField(blank=True, null=True)),
+                ("reasoning", models.TextField(blank=True)),
+                ("payload", models.JSONField(blank=True, default=dict, help_text="as sent")),
+                ("metadata", models.JSONField(blank=True, default=dict)),
+                ("actor", models.CharField(max_length=200)),
+                ("actor_type", models.CharField(default="user", max_length=20)),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            ("queue", "Queue"),
+                            ("audit", "Audit"),
+                            ("grid", "Grid"),
+                            ("api", "Api"),
+                            ("admin", "Admin"),
+                        ],
+                        default="api",
+                        max_length=10,
+                    ),
+                ),
+                ("retriever_ref", models.CharField(blank=True, max_length=200)),
+                ("execution_ref", models.CharField(blank=True, max_length=200)),
+                ("stage_name", models.CharField(blank=True, max_length=200)),
+                (
+                    "seconds",
+                    models.FloatField(blank=True, help_text="from being shown to being decided", null=True),
+                ),
+                ("version", models.PositiveIntegerField()),
+                (
+                    "takes_back",
+                    models.BooleanField(default=False, help_text="this version takes back the one before it"),
+                ),
+                ("decided_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "annotation",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="versions",
+                        to="review.annotation",
+                    ),
+                ),
+                (
+                    "object_class",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="extraction.objectclass",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['annotation', 'version'],
+                "ordering": ["annotation", "version"],
             },
         ),
         migrations.CreateModel(
-            name='Dataset',
+            name="Dataset",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100)),
-                ('public_id', models.CharField(max_length=110)),
-                ('policy', models.JSONField(default=dict)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('extractor', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='datasets', to='extraction.extractor')),
-                ('namespace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='datasets', to='tenancy.namespace')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                ("public_id", models.CharField(max_length=110)),
+                ("policy", models.JSONField(default=dict)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "extractor",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="datasets",
+                        to="extraction.extractor",
+                    ),
+                ),
+                (
+                    "namespace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="datasets",
+                        to="tenancy.namespace",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='DatasetItem',
+            name="DatasetItem",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('image_sha256', models.CharField(max_length=64)),
-                ('split', models.CharField(max_length=8)),
-                ('image', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='dataset_items', to='extraction.image')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("image_sha256", models.CharField(max_length=64)),
+                ("split", models.CharField(max_length=8)),
+                (
+                    "image",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="dataset_items",
+                        to="extraction.image",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='DatasetBox',
+            name="DatasetBox",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('class_index', models.PositiveIntegerField()),
-                ('cx', models.FloatField()),
-                ('cy', models.FloatField()),
-                ('w', models.FloatField()),
-                ('h', models.FloatField()),
-                ('annotation_id', models.CharField(blank=True, max_length=40)),
-                ('annotation_version', models.PositiveIntegerField(default=0)),
-                ('item', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='boxes', to='review.datasetitem')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("class_index", models.PositiveIntegerField()),
+                ("cx", models.FloatField()),
+                ("cy", models.FloatField()),
+                ("w", models.FloatField()),
+                ("h", models.FloatField()),
+                ("annotation_id", models.CharField(blank=True, max_length=40)),
+                ("annotation_version", models.PositiveIntegerField(default=0)),
+                (
+                    "item",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="boxes",
+                        to="review.datasetitem",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='DatasetVersion',
+            name="DatasetVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('policy', models.JSONField(default=dict)),
-                ('manifest_sha256', models.CharField(blank=True, max_length=64)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('dataset', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='review.dataset')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("number", models.PositiveIntegerField()),
+                ("policy", models.JSONField(default=dict)),
+                ("manifest_sha256", models.CharField(blank=True, max_length=64)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "dataset",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="versions",
+                        to="review.dataset",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='datasetitem',
-            name='dataset_version',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='items', to='review.datasetversion'),
+            model_name="datasetitem",
+            name="dataset_version",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="items", to="review.datasetversion"
+            ),
         ),
         migrations.CreateModel(
-            name='Queue',
+            name="Queue",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100)),
-                ('public_id', models.CharField(max_length=130)),
-                ('doubtful_below', models.FloatField(help_text='boxes with a confidence under this wait here')),
-                ('waiting_count', models.IntegerField(default=0)),
-                ('done_count', models.IntegerField(default=0)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('collection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='queues', to='extraction.collection')),
-                ('namespace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='queues', to='tenancy.namespace')),
-                ('retriever', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='queues', to='extraction.retriever')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                ("public_id", models.CharField(max_length=130)),
+                (
+                    "doubtful_below",
+                    models.FloatField(help_text="boxes with a confidence under this wait here"),
+                ),
+                ("waiting_count", models.IntegerField(default=0)),
+                ("done_count", models.IntegerField(default=0)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "collection",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="queues",
+                        to="extraction.collection",
+                    ),
+                ),
+                (
+                    "namespace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="queues",
+                        to="tenancy.namespace",
+                    ),
+                ),
+                (
+                    "retriever",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="queues",
+                        to="extraction.retriever",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='QueueItem',
+            name="QueueItem",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('score', models.FloatField()),
-                ('reason', models.CharField(blank=True, max_length=300)),
-                ('state', models.CharField(choices=[('waiting', 'Waiting'), ('done', 'Done'), ('superseded', 'Superseded')], default='waiting', max_length=10)),
-                ('source', models.CharField(choices=[('queue', 'Queue'), ('audit', 'Audit')], default='queue', max_length=5)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('detection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='queue_items', to='extraction.detection')),
-                ('image', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='queue_items', to='extraction.image')),
-                ('queue', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='items', to='review.queue')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("score", models.FloatField()),
+                ("reason", models.CharField(blank=True, max_length=300)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("waiting", "Waiting"), ("done", "Done"), ("superseded", "Superseded")],
+                        default="waiting",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[("queue", "Queue"), ("audit", "Audit")], default="queue", max_length=5
+                    ),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "detection",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="queue_items",
+                        to="extraction.detection",
+                    ),
+                ),
+                (
+                    "image",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="queue_items",
+                        to="extraction.image",
+                    ),
+                ),
+                (
+                    "queue",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="items", to="review.queue"
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='annotation',
-            index=models.Index(fields=['namespace', '-created_at'], name='annotation_newest'),
+            model_name="annotation",
+            index=models.Index(fields=["namespace", "-created_at"], name="annotation_newest"),
         ),
         migrations.AddIndex(
-            model_name='annotation',
-            index=models.Index(fields=['collection', 'label'], name='annotation_label'),
+            model_name="annotation",
+            index=models.Index(fields=["collection", "label"], name="annotation_label"),
         ),
         migrations.AddIndex(
-            model_name='annotation',
-            index=models.Index(fields=['image'], name='annotation_image'),
+            model_name="annotation",
+            index=models.Index(fields=["image"], name="annotation_image"),
         ),
         migrations.AddIndex(
-            model_name='annotation',
-            index=models.Index(fields=['document'], name='annotation_document'),
+            model_name="annotation",
+            index=models.Index(fields=["document"], name="annotation_document"),
         ),
         migrations.AddIndex(
-            model_name='annotation',
-            index=models.Index(fields=['namespace', 'actor', '-updated_at'], name='annotation_actor'),
+            model_name="annotation",
+            index=models.Index(fields=["namespace", "actor", "-updated_at"], name="annotation_actor"),
         ),
         migrations.AddConstraint(
-            model_name='annotation',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at__isnull', True), ('detection__isnull', False)), fields=('detection', 'actor'), name='annotation_one_per_actor'),
+            model_name="annotation",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("deleted_at__isnull", True), ("detection__isnull", False)),
+                fields=("detection", "actor"),
+                name="annotation_one_per_actor",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='annotationversion',
-            constraint=models.UniqueConstraint(fields=('annotation', 'version'), name='annotation_version_once'),
+            model_name="annotationversion",
+            constraint=models.UniqueConstraint(
+                fields=("annotation", "version"), name="annotation_version_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='dataset',
-            constraint=models.UniqueConstraint(fields=('namespace', 'public_id'), name='dataset_id_once'),
+            model_name="dataset",
+            constraint=models.UniqueConstraint(fields=("namespace", "public_id"), name="dataset_id_once"),
         ),
         migrations.AddConstraint(
-            model_name='datasetversion',
-            constraint=models.UniqueConstraint(fields=('dataset', 'number'), name='dataset_version_once'),
+            model_name="datasetversion",
+            constraint=models.UniqueConstraint(fields=("dataset", "number"), name="dataset_version_once"),
         ),
         migrations.AddConstraint(
-            model_name='datasetitem',
-            constraint=models.UniqueConstraint(fields=('dataset_version', 'image'), name='dataset_image_once'),
+            model_name="datasetitem",
+            constraint=models.UniqueConstraint(
+                fields=("dataset_version", "image"), name="dataset_image_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='queue',
-            constraint=models.UniqueConstraint(fields=('namespace', 'public_id'), name='queue_id_once'),
+            model_name="queue",
+            constraint=models.UniqueConstraint(fields=("namespace", "public_id"), name="queue_id_once"),
         ),
         migrations.AddConstraint(
-            model_name='queue',
-            constraint=models.CheckConstraint(condition=models.Q(('doubtful_below__gte', 0), ('doubtful_below__lte', 1)), name='queue_threshold_0_to_1'),
+            model_name="queue",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("doubtful_below__gte", 0), ("doubtful_below__lte", 1)),
+                name="queue_threshold_0_to_1",
+            ),
         ),
         migrations.AddIndex(
-            model_name='queueitem',
-            index=models.Index(condition=models.Q(('state', 'waiting')), fields=['queue', 'score', 'id'], name='queue_next'),
+            model_name="queueitem",
+            index=models.Index(
+                condition=models.Q(("state", "waiting")), fields=["queue", "score", "id"], name="queue_next"
+            ),
         ),
         migrations.AddIndex(
-            model_name='queueitem',
-            index=models.Index(condition=models.Q(('state', 'waiting')), fields=['image'], name='queue_item_image'),
+            model_name="queueitem",
+            index=models.Index(
+                condition=models.Q(("state", "waiting")), fields=["image"], name="queue_item_image"
+            ),
         ),
         migrations.AddIndex(
-            model_name='queueitem',
-            index=models.Index(fields=['detection'], name='queue_item_detection'),
+            model_name="queueitem",
+            index=models.Index(fields=["detection"], name="queue_item_detection"),
         ),
         migrations.AddConstraint(
-            model_name='queueitem',
-            constraint=models.UniqueConstraint(fields=('queue', 'detection'), name='queue_item_once'),
+            model_name="queueitem",
+            constraint=models.UniqueConstraint(fields=("queue", "detection"), name="queue_item_once"),
         ),
     ]

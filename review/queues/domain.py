@@ -81,7 +81,8 @@ def _fill(queue_id: int, detection_ids: Sequence[int] | None) -> int:
         cursor.execute(
             f"""
             WITH new AS (
-                INSERT INTO review_queueitem (queue_id, detection_id, image_id, score, reason, state, source, created_at)
+                INSERT INTO review_queueitem
+                    (queue_id, detection_id, image_id, score, reason, state, source, created_at)
                 SELECT q.id, d.id, d.image_id, d.confidence, '', 'waiting', 'queue', now()
                 FROM review_queue q JOIN extraction_detection d ON d.collection_id = q.collection_id
                 WHERE q.id = %(queue)s AND d.current AND d.decided_label = ''

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from extraction.intake.schema import check_json
 from extraction.runs.domain import get_collection
 from extraction.runs.domain.naming import detection_ref, document_ref
 from extraction.runs.queries import find_documents
@@ -108,6 +109,8 @@ def verdict_of(namespace: Namespace, data: dict[str, Any]) -> Verdict:
     if isinstance(found, Exception):
         raise found
     payload = data.get("payload") or {}
+    for name in ("payload", "metadata"):
+        check_json(data.get(name) or {}, field=name)
     label = data["label"]
     wants_class = label in {Label.CORRECTED, Label.MISSED, Label.CONFIRMED}
     class_name = _class_of(payload) if wants_class else None
