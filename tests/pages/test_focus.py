@@ -295,6 +295,12 @@ def test_the_end_of_the_queue_says_what_was_done_and_what_is_next(tab: Any, desk
     assert labels() == ["confirmed"] * 6
     review = ImageReview.objects.get(image_id=first)
     assert review.declared
+    tab.keyboard.press("z")
+    expect(tab.locator(".stage .tag")).to_contain_text("person")
+    tab.keyboard.press("x")
+    expect(tab.locator(".empty")).to_contain_text("This queue is done")
+    settled(tab)
+    assert labels() == ["confirmed"] * 5 + ["false_positive"]
     tab.keyboard.press("Escape")
     expect(tab).to_have_url(re.compile(r"/n/demo/review/$"))
     expect(tab.locator("main")).to_contain_text("nothing waits")

@@ -58,10 +58,10 @@ class Focus {
     };
     this.root.addEventListener("click", (e) => {
       const button = e.target.closest("[data-does]");
-      if (!button || !this.work?.image) return;
+      if (!button || (!this.work && button.dataset.does !== "undo")) return;
       if (this.draw.active && !LOOKS.has(button.dataset.does)) return; // Enter or Escape ends drawing first
       if (button.getAttribute("aria-disabled") !== "true") actions[button.dataset.does]?.();
-      if (e.detail) this.work.stage.el.focus({ preventScroll: true }); // a click leaves the keys with the picture
+      if (e.detail && this.work) this.work.stage.el.focus({ preventScroll: true }); // a click leaves the keys with the picture
     });
     bindKeys(this);
   }
@@ -74,7 +74,9 @@ class Focus {
     const before = this.root.querySelector(".work");
     this.work?.stage?.stop();
     if (before !== el) before ? before.replaceWith(el) : this.root.insertBefore(el, this.root.querySelector(".side"));
-    if (el.dataset.empty !== undefined) { this.work = null; this.panel.show(null, ""); this.panel.hint(""); return; }
+    const over = el.dataset.empty !== undefined;
+    for (const does of ["missed", "skip"]) this.root.querySelector(`[data-does=${does}]`).setAttribute("aria-disabled", over);
+    if (over) { this.work = null; this.panel.show(null, ""); this.panel.hint(""); return; }
     const id = Number(el.dataset.image);
     const on = {
       changed: (box) => this.panel.show(box, this.work.image.name), select: (box) => this.focus(box), drawing: () => this.draw.active,
