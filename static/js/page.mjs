@@ -24,9 +24,11 @@ addEventListener("keydown", (e) => {
 document.addEventListener("htmx:beforeSwap", (e) => {
   if (e.detail.xhr.status >= 400 && e.detail.xhr.getResponseHeader("HX-Retarget")) e.detail.shouldSwap = true;
 });
+const quiet = (e) => [e.detail.elt, e.detail.target].some((el) => el?.matches?.("[data-poll], [data-quiet]"));
 document.addEventListener("htmx:responseError", (e) => {
+  if (quiet(e)) return;
   if (e.detail.xhr.status >= 500) say("The server could not do this. Nothing was changed; try again.", { bad: true });
 });
 document.addEventListener("htmx:sendError", (e) => {
-  if (!e.detail.elt?.matches?.("[data-poll], [data-quiet]")) say("The server did not answer. Try again.", { bad: true });
+  if (!quiet(e)) say("The server did not answer. Try again.", { bad: true });
 });

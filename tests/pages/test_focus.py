@@ -207,6 +207,19 @@ def test_verdicts_are_kept_while_the_server_is_away(tab: Any, desk: Desk) -> Non
     expect(tab.locator(".toast.bad")).to_have_count(0)
 
 
+def test_the_whole_server_away_and_back(tab: Any, desk: Desk) -> None:
+    open_focus(tab, desk)
+    tab.context.set_offline(True)
+    for _ in range(6):  # the image that is open and the two that lie ready
+        tab.keyboard.press("a")
+        tab.wait_for_timeout(30)
+    expect(tab.locator(".toast.bad").filter(has_text="verdicts are kept here")).to_be_visible()
+    tab.context.set_offline(False)
+    settled(tab)
+    assert labels() == ["confirmed"] * 6
+    expect(tab.locator(".toast.bad").filter(has_text="kept here")).to_have_count(0)
+
+
 def test_verdicts_outlive_a_reload_while_the_server_is_away(tab: Any, desk: Desk) -> None:
     open_focus(tab, desk)
     tab.route("**/verdict/", lambda route: route.abort())

@@ -32,7 +32,7 @@ class Focus {
       stale: (item, error) => this.stale(item, error),
       refused: (item, error) => this.refused(item, error),
       trouble: (count, reason) => this.trouble(count, reason),
-      calm: () => unsay("outbox"),
+      calm: () => { unsay("outbox"); this.ahead.fill(); },
       empty: () => this.emptied(),
     });
     this.ahead = new Ahead({
