@@ -32,6 +32,14 @@ class QueueCard:
     thumbs: list[QueueItem]
     running: bool
 
+    @property
+    def problem(self) -> str:
+        """Why nothing can come here: the detector is not up, in words."""
+        version = self.queue.collection.extractor_version
+        if version is None or version.state in {version.State.READY, version.State.DEPLOYING}:
+            return ""
+        return version.error or f"{version} is {version.state}."
+
 
 def waiting_queues(namespace: Namespace) -> list[QueueCard]:
     """All queues of a namespace, those with most waiting first; the same number of queries for any number."""
@@ -59,10 +67,19 @@ def waiting_queues(namespace: Namespace) -> list[QueueCard]:
     )
     return [
         QueueCard(
-            q, max(0, q.waiting_count), max(0, q.done_count), thumbs.get(q.pk, []), q.collection_id in running
+            q,
+            max(0, q.waiting_count),
+            max(0, q.done_count),
+            thumbs.get(q.pk, []),
+            q.collection_id in running and _is_up(q),
         )
         for q in queues
     ]
+
+
+def _is_up(queue: Queue) -> bool:
+    version = queue.collection.extractor_version
+    return version is not None and version.state == version.State.READY
 
 
 @dataclass(frozen=True)
