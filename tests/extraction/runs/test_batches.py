@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from extraction.runs import domain as runs
@@ -213,3 +215,28 @@ def test_an_empty_batch_is_refused_in_words(collection):
     batch = runs.create_batch(bucket=collection.buckets.get(), collections=[collection])
     with pytest.raises(InvalidInput, match="Upload images"):
         runs.submit_batch(batch=batch)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_at_once_share_the_items_without_overlap():
+    bucket = make.make_bucket(make.make_namespace())
+    collection = make.make_collection(bucket)
+    make.make_objects(bucket, 40)
+    runs.submit_batch(batch=runs.create_batch(bucket=bucket, collections=[collection]))
+    claimed: list[int] = []
+    together = threading.Barrier(4)
+
+    def work(name: str) -> None:
+        try:
+            together.wait()
+            while items := runs.claim_items(collection_id=collection.pk, worker=name, limit=3):
+                claimed.extend(item.item_id for item in items)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=(f"w{number}",)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(claimed) == len(set(claimed)) == 40

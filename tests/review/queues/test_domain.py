@@ -63,6 +63,17 @@ def test_an_image_that_somebody_has_open_is_nobody_elses(collection, namespace):
     assert queues.next_image(queue=queue, user=una).pk == first.pk
 
 
+def test_behind_any_number_of_open_images_the_free_one_is_found(collection, namespace):
+    make.make_detected(collection, 30, detections=one_box(0.3))
+    last = make.make_detected(collection, detections=one_box(0.6))[0]
+    queue = make.queue_of(collection)
+    ines, ole = make.make_user(namespace), make.make_user(namespace)
+    held: list[int] = []
+    for _ in range(30):
+        held.append(queues.next_image(queue=queue, user=ines, exclude=held).pk)
+    assert queues.next_image(queue=queue, user=ole).pk == last.image_id
+
+
 def test_a_lease_that_ran_out_is_free(collection, namespace):
     make.make_detected(collection, 1)
     queue = make.queue_of(collection)
