@@ -24,7 +24,7 @@ def desk(transactional_db: None, live_server: Any) -> Desk:
 @pytest.fixture
 def tab(page: Any, desk: Desk) -> Iterator[Any]:
     """The browser tab of the desk's reviewer. A script error or a refused policy fails the test."""
-    from tests.pages.desk import sign_in
+    from tests.pages.desk import leave, sign_in
 
     sign_in(page.context, desk.user, desk.base)
     faults: list[str] = []
@@ -33,13 +33,14 @@ def tab(page: Any, desk: Desk) -> Iterator[Any]:
         "console", lambda line: faults.append(line.text) if "Content Security Policy" in line.text else None
     )
     yield page
+    leave(page)
     assert not faults, faults
 
 
 @pytest.fixture
 def another_tab(chromium: Any, desk: Desk) -> Iterator[Callable[[User], Any]]:
     """A tab of somebody else, in a browser profile of its own."""
-    from tests.pages.desk import sign_in
+    from tests.pages.desk import leave, sign_in
 
     contexts = []
 
@@ -52,4 +53,5 @@ def another_tab(chromium: Any, desk: Desk) -> Iterator[Callable[[User], Any]]:
 
     yield open_tab
     for context in contexts:
+        leave(context.pages[0])
         context.close()

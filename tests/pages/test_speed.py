@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests import factories
-from tests.pages.desk import Desk, make_desk, sign_in
+from tests.pages.desk import Desk
 from tests.pages.test_focus import settled, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -42,18 +42,17 @@ def p95(values: list[float]) -> float:
     return float(np.percentile(values, 95))
 
 
-def test_key_to_next_box_and_to_next_image(page: Any, transactional_db: None, live_server: Any) -> None:
-    desk = make_desk(live_server.url, images=20)
-    sign_in(page.context, desk.user, desk.base)
-    page.add_init_script(MEASURE)
-    page.goto(desk.focus)
-    expect(page.locator(".stage .tag")).to_contain_text("bus")
-    wait_for(page, "!mixcvFocus.ahead.loading")
+def test_key_to_next_box_and_to_next_image(tab: Any, desk: Desk) -> None:
+    factories.make_detected(desk.queue.collection, 17)
+    tab.add_init_script(MEASURE)
+    tab.goto(desk.focus)
+    expect(tab.locator(".stage .tag")).to_contain_text("bus")
+    wait_for(tab, "!mixcvFocus.ahead.loading")
     for _ in range(34):
-        page.keyboard.press("a")
-        page.wait_for_timeout(200)  # five verdicts a second: faster than anybody reviews
-    settled(page)
-    box, image = spans_of(page, moved=False), spans_of(page, moved=True)
+        tab.keyboard.press("a")
+        tab.wait_for_timeout(200)  # five verdicts a second: faster than anybody reviews
+    settled(tab)
+    box, image = spans_of(tab, moved=False), spans_of(tab, moved=True)
     assert len(box) >= 15
     assert len(image) >= 15
     print(f"\nkey to next box p95 {p95(box):.0f} ms, to next image p95 {p95(image):.0f} ms")

@@ -59,7 +59,8 @@ class Focus {
     this.root.addEventListener("click", (e) => {
       const button = e.target.closest("[data-does]");
       if (!button || (!this.work && button.dataset.does !== "undo")) return;
-      if (this.draw.active && !LOOKS.has(button.dataset.does)) return; // Enter or Escape ends drawing first
+      // Enter or Escape ends drawing first; and while the next image is on its way there is no box to decide.
+      if ((this.draw.active || this.fetching) && !LOOKS.has(button.dataset.does) && button.dataset.does !== "undo") return;
       if (button.getAttribute("aria-disabled") !== "true") actions[button.dataset.does]?.();
       if (e.detail && this.work) this.work.stage.el.focus({ preventScroll: true }); // a click leaves the keys with the picture
     });
@@ -118,7 +119,8 @@ class Focus {
     const ready = this.ahead.takeReady();
     if (ready) { this.show(ready); return; }
     this.panel.hint("Fetching the next image");
-    const el = await this.ahead.take();
+    this.fetching = true;
+    const el = await this.ahead.take().finally(() => { this.fetching = false; });
     if (this.work !== work) { this.ahead.putBack(el); return; }
     this.panel.hint("");
     if (el) this.show(el);
@@ -136,7 +138,7 @@ class Focus {
 
   pick(name) {
     const { box } = this;
-    if (!box || box.drawn || this.draw.active) return;
+    if (!box || box.drawn || this.draw.active || this.fetching) return;
     if (name === box.name && !box.before) this.decide("confirmed", name);
     else this.decide("corrected", name);
   }

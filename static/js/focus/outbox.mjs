@@ -43,6 +43,7 @@ export class Outbox {
   push(item) {
     this.items.push(item);
     this.keep();
+    if (this.failures) this.on.trouble(this.items.length, this.reason);
     this.run();
   }
 
@@ -121,6 +122,7 @@ export class Outbox {
   later(reason) {
     const wait = WAIT[Math.min(this.failures, WAIT.length - 1)];
     this.failures += 1;
+    this.reason = reason;
     this.on.trouble(this.items.length, reason);
     this.timer = setTimeout(() => this.now(), wait);
   }

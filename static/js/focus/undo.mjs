@@ -4,6 +4,7 @@ import { newKey } from "./outbox.mjs";
 
 export const takingBack = {
   undo() {
+    if (this.stopDrawing()) return;
     const entry = this.history.pop();
     if (!entry) { say("Nothing to undo.", { key: "undo" }); return; }
     this.panel.unlog(entry.key ?? entry.annotation);
