@@ -77,7 +77,7 @@ class Focus {
     if (before !== el) before ? before.replaceWith(el) : this.root.insertBefore(el, this.root.querySelector(".side"));
     const over = el.dataset.empty !== undefined;
     for (const does of ["missed", "skip"]) this.root.querySelector(`[data-does=${does}]`).setAttribute("aria-disabled", over);
-    if (over) { this.work = null; this.panel.show(null, ""); this.panel.hint(""); return; }
+    if (over) { this.work = null; this.panel.show(null, "", true); this.panel.hint(""); return; }
     const id = Number(el.dataset.image);
     const on = {
       changed: (box) => this.panel.show(box, this.work.image.name), select: (box) => this.focus(box), drawing: () => this.draw.active,

@@ -36,13 +36,14 @@ export class Panel {
     return names.map((name) => ({ name, ...rows.get(name) }));
   }
 
-  show(box, where) {
+  show(box, where, over = false) {
     const { why, more, confirm } = this.slots;
     this.slots.where.textContent = where;
+    this.slots.candidates.parentElement.hidden = !box;
     for (const button of this.decide) button.setAttribute("aria-disabled", box ? "false" : "true");
     if (!box) {
-      why.textContent = "No box";
-      more.textContent = "N draws an object that was missed.";
+      why.textContent = over ? "Nothing waits here" : "No box";
+      more.textContent = over ? "Z takes the last verdict back." : "N draws an object that was missed.";
       this.slots.candidates.replaceChildren();
       confirm.textContent = "Confirm";
       return;
