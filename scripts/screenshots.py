@@ -23,7 +23,8 @@ PICTURES = PROJECT / "docs" / "pictures"
 WIDTH, HEIGHT = 1440, 900
 LARGEST = 400 * 1024
 # The noise of photographed paper is what takes the room; fewer colours swallow it.
-PHOTOGRAPH_COLOURS = (96, 64, 48, 32, 24)
+PHOTOGRAPH_COLOURS = (96, 64, 48, 32, 24, 16)
+PURE_COLOURS = 48
 # What the first boxes of the demo really are: two sevens, which its detector does not know, a nine, a zero.
 DECISIONS = (["c", "7", "Enter"], ["c", "9", "Enter"], ["c", "7", "Enter"], ["a"])
 FURTHER = 3
@@ -94,10 +95,13 @@ def wait_for_pictures(page: Any) -> None:
     page.wait_for_timeout(400)
 
 
-def keep(page: Any, name: str) -> None:
-    """Writes the page as it stands as a PNG of up to 256 colours. Exits where it stays larger than README allows."""
+def keep(page: Any, name: str, *, height: int = HEIGHT) -> None:
+    """Writes the upper `height` of the page as it stands as a PNG of up to 256 colours.
+
+    Exits where it stays larger than README allows.
+    """
     wait_for_pictures(page)
-    shot = Image.open(BytesIO(page.screenshot())).convert("RGB")
+    shot = Image.open(BytesIO(page.screenshot())).convert("RGB").crop((0, 0, WIDTH, height))
     stage = page.locator(".stage")
     box = stage.bounding_box() if stage.count() else None
     path = PICTURES / name
@@ -110,28 +114,24 @@ def keep(page: Any, name: str) -> None:
 
 
 def _reduced(shot: Image.Image, box: dict[str, float] | None, colours: int) -> Image.Image:
-    """One palette, of which the photograph in `box` gets `colours` and the page around it keeps its own."""
+    """Reduced to one palette: of the photograph in `box` its `colours` commonest and its purest, and the page's own.
+
+    The purest are the marks over the photograph, which the commonest alone would lose.
+    """
     if box is None:
-        return _quantized(shot, 256)
+        return shot.quantize(256, kmeans=1, dither=Image.Dither.NONE)
     left, top = round(box["x"]), round(box["y"])
     area = (left, top, left + round(box["width"]), top + round(box["height"]))
-    # Its few pure pixels are the marks over it, which an average over all would lose.
-    photograph = shot.crop(area).quantize(
-        colours, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
-    )
-    frame = shot.copy()
+    stage, frame = shot.crop(area), shot.copy()
     frame.paste((0, 0, 0), area)
-    whole = _quantized(frame, 256 - colours)
-    shift = 256 - colours
-    own = (whole.getpalette() or [])[: 3 * shift]
-    own += [0] * (3 * shift - len(own))
-    whole.paste(photograph.point([min(255, index + shift) for index in range(256)]), area)
-    whole.putpalette(own + (photograph.getpalette() or [])[: 3 * colours])
-    return whole
-
-
-def _quantized(picture: Image.Image, colours: int) -> Image.Image:
-    return picture.quantize(colours, kmeans=1, dither=Image.Dither.NONE)
+    parts = [
+        stage.quantize(colours, kmeans=1),
+        stage.quantize(PURE_COLOURS, method=Image.Quantize.MAXCOVERAGE),
+        frame.quantize(256 - PURE_COLOURS - colours, kmeans=1),
+    ]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([value for part in parts for value in part.getpalette() or []])
+    return shot.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
 def photograph(page: Any, address: str) -> None:
@@ -150,7 +150,9 @@ def photograph(page: Any, address: str) -> None:
         page.keyboard.press("-")
     keep(page, "focus.png")
     page.goto(f"{address}/n/demo/review/")
-    keep(page, "review.png")
+    # As far as the digits' queue: the street's says where on this machine its weights are wanted.
+    card = page.locator(".reviewlist > section").first.bounding_box()
+    keep(page, "review.png", height=round(card["y"] + card["height"]) + 16)
 
 
 def main() -> None:
