@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
+from extraction.packages.models import ExtractorVersion
 from extraction.runs.domain.naming import parse_ref
 from extraction.runs.models import Batch, BatchItem, Collection, Detection, Document
 from mixcv.kernel.errors import Conflict, NotFound
@@ -39,7 +40,10 @@ def batches_of(namespace: Namespace) -> QuerySet[Batch]:
 
 
 def batch_progress(batch: Batch) -> dict[str, Any]:
-    """done, failed, skipped, pending, running, total; rate in images a second and seconds_left (None: no estimate)."""
+    """done, failed, skipped, pending, running, total; rate in images a second; seconds_left (None: no estimate).
+
+    `waits_for` names a detector that is not up, where the batch cannot go on without it.
+    """
     state = BatchItem.State
     counts = BatchItem.objects.filter(batch=batch).aggregate(
         done=Count("pk", filter=Q(state=state.DONE)),
@@ -53,7 +57,17 @@ def batch_progress(batch: Batch) -> dict[str, Any]:
     counts["rate"] = job.rate if job and not batch.is_over else 0.0
     left = counts["pending"] + counts["running"]
     counts["seconds_left"] = left / counts["rate"] if counts["rate"] > 0 else None
+    counts["waits_for"] = _waits_for(batch) if counts["pending"] and not counts["running"] else ""
     return counts
+
+
+def _waits_for(batch: Batch) -> str:
+    """The detector that has to come up before the batch goes on; empty where all are up."""
+    down = ExtractorVersion.objects.filter(
+        collections__items__batch=batch, collections__items__state=BatchItem.State.PENDING
+    ).exclude(state=ExtractorVersion.State.READY)
+    version = down.select_related("extractor").first()
+    return str(version) if version else ""
 
 
 def failed_items(batch: Batch, *, limit: int = 100) -> list[BatchItem]:

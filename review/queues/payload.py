@@ -9,7 +9,7 @@ from typing import Any
 
 from extraction.truth.models import GroundTruthBox
 from mixcv.tenancy.addresses import address
-from mixcv.tenancy.models import Namespace, User
+from mixcv.tenancy.models import User
 from review.queues.models import Queue
 from review.queues.queries import BoxView, Progress, Work, class_choices, pace, recent_decisions
 from review.verdicts.models import Label
@@ -81,8 +81,8 @@ def progress_data(progress: Progress) -> dict[str, Any]:
     }
 
 
-def colours_of(namespace: Namespace) -> dict[str, int]:
-    return {str(one["name"]): int(str(one["colour"])) for one in class_choices(namespace)}
+def colours_of(queue: Queue) -> dict[str, int]:
+    return {str(one["name"]): int(str(one["colour"])) for one in class_choices(queue)}
 
 
 def sitting_data(queue: Queue, user: User, execution_ref: str) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def sitting_data(queue: Queue, user: User, execution_ref: str) -> dict[str, Any]
     ]
     return {
         "execution": execution_ref,
-        "classes": class_choices(queue.namespace),
+        "classes": class_choices(queue),
         "recent": recent,
         "progress": progress_data(pace(queue, user)),
     }

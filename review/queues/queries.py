@@ -195,15 +195,18 @@ def reason_of(queue: Queue, detection: Detection) -> str:
     return f"{number} · sure enough"
 
 
-def class_choices(namespace: Namespace, *, limit: int = 500) -> list[dict[str, object]]:
-    """Classes to choose from, commonest in the truth first: name and colour."""
+def class_choices(queue: Queue, *, limit: int = 500) -> list[dict[str, object]]:
+    """Classes to choose from: name and colour. The queue's detector's own first, then commonest in the truth first."""
+    version = queue.collection.extractor_version
+    own = set(version.class_names) if version else set()
     rows = (
-        ObjectClass.objects.filter(namespace=namespace, merged_into=None)
+        ObjectClass.objects.filter(namespace_id=queue.namespace_id, merged_into=None)
         .exclude(state=ObjectClass.State.RETIRED)
         .annotate(uses=Count("truth"))
         .order_by("-uses", "name")
     )
-    return [{"name": row.name, "colour": row.colour} for row in rows[:limit]]
+    ordered = sorted(rows[:limit], key=lambda row: row.name not in own)
+    return [{"name": row.name, "colour": row.colour} for row in ordered]
 
 
 def pace(queue: Queue, user: User) -> Progress:

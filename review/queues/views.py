@@ -64,7 +64,7 @@ def _work(queue: Queue, image: Image, request: AppRequest) -> dict[str, Any]:
         work = work_on(queue, image, request.user)
     except Document.DoesNotExist as error:
         raise Http404("This image is not in the queue's collection.") from error
-    data = work_data(work, colours_of(request.namespace))
+    data = work_data(work, colours_of(work.queue))
     return {"queue": queue, "work": work, "data": data, "fragment": "review/queues/_work.html"}
 
 

@@ -9,8 +9,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from extraction.packages.models import ExtractorVersion
 from extraction.runs import domain as runs
 from extraction.runs.models import Batch, BatchItem, Detection, Document, Embedding
+from extraction.runs.queries import batch_progress
 from mixcv.kernel.errors import Conflict, InvalidInput, NotFound
 from mixcv.kernel.models import Event, Job
 from mixcv.tenancy.actors import SYSTEM
@@ -240,3 +242,11 @@ def test_workers_at_once_share_the_items_without_overlap():
     for thread in threads:
         thread.join()
     assert len(claimed) == len(set(claimed)) == 40
+
+
+def test_a_batch_whose_detector_is_down_says_what_it_waits_for(collection):
+    objects = make.make_objects(collection.buckets.get())
+    batch = runs.submit_batch(batch=runs.create_batch(bucket=objects[0].bucket, collections=[collection]))
+    assert batch_progress(batch)["waits_for"] == ""
+    ExtractorVersion.objects.update(state="failed")
+    assert batch_progress(batch)["waits_for"] == str(collection.extractor_version)

@@ -9,14 +9,17 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from extraction.classes.domain import ensure_classes
 from extraction.packages.models import ExtractorVersion
 from extraction.search.models import Execution
 from extraction.truth.models import ImageReview
 from mixcv.kernel.errors import InvalidInput
+from mixcv.kernel.geometry import Box
 from mixcv.tenancy.actors import SYSTEM
 from review.queues import domain as queues
 from review.queues.models import QueueItem
-from review.queues.queries import waiting_queues, work_on
+from review.queues.queries import class_choices, waiting_queues, work_on
+from review.verdicts.domain import Verdict, record_verdicts
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db
@@ -176,3 +179,12 @@ def test_four_people_at_once_never_get_the_same_image(namespace):
         thread.join()
     everything = [key for keys in got.values() for key in keys]
     assert len(everything) == len(set(everything)) == 12
+
+
+def test_the_detectors_own_classes_come_first_then_the_commonest(collection, namespace):
+    ensure_classes(namespace=namespace, names=["aardvark", "zebra"])
+    document = make.make_detected(collection)[0]
+    verdict = Verdict("missed", image_id=document.image_id, class_name="zebra", box=Box(20, 20, 10, 10))
+    record_verdicts(namespace=namespace, verdicts=[verdict], by=SYSTEM)
+    names = [choice["name"] for choice in class_choices(make.queue_of(collection))]
+    assert names == ["bus", "person", "truck", "zebra", "aardvark"]
