@@ -134,7 +134,7 @@ def complete(request: AppRequest, queue: str) -> JsonResponse:
 
 
 def _queue(request: AppRequest, ref: str) -> Queue:
-    rows = Queue.objects.select_related("collection", "retriever", "namespace")
+    rows = Queue.objects.select_related("collection__extractor_version", "retriever", "namespace")
     return get_object_or_404(rows, namespace=request.namespace, public_id=ref)
 
 
