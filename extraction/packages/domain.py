@@ -15,7 +15,7 @@ from extraction.packages.builtin import builtin_packages
 from extraction.packages.builtin.weights import resolve_weights
 from extraction.packages.files import keep_file
 from extraction.packages.host.spec import HostInfo
-from extraction.packages.hosts import pool, spec_of
+from extraction.packages.hosts import warm_host
 from extraction.packages.manifest import read_manifest
 from extraction.packages.models import (
     ClassIndex,
@@ -135,8 +135,7 @@ def bring_up(*, deployment: Deployment) -> None:
             found = resolve_weights(version.weights_name, settings.MIXCV_WEIGHTS, allow_download=True)
             version.weights = keep_file(namespace=version.extractor.namespace, path=found)
             version.save(update_fields=["weights"])
-        info = pool().get(spec_of(version)).info
-        _record(deployment, version, info)
+        _record(deployment, version, warm_host(version).info)
     except DomainError as error:
         _finish(deployment, version, ExtractorVersion.State.FAILED, error.message)
 
@@ -147,7 +146,12 @@ def _record(deployment: Deployment, version: ExtractorVersion, info: HostInfo) -
         _index_classes(version.extractor, names)
         _make_features(version, info)
         version.class_names = names
-        version.runtime = {"device": info.device, "libraries": info.libraries, "embedder": info.embedder}
+        version.runtime = {
+            "device": info.device,
+            "libraries": info.libraries,
+            "embedder": info.embedder,
+            "embedder_setting": version.runtime.get("embedder_setting") or settings.MIXCV_EMBEDDER,
+        }
         version.deployed_at = timezone.now()
         version.save(update_fields=["class_names", "runtime", "deployed_at"])
         if version.extractor.production_id is None:

@@ -10,12 +10,19 @@ from django.conf import settings
 
 from extraction.packages.builtin import builtin_packages
 from extraction.packages.files import named_file
+from extraction.packages.host.client import Host
 from extraction.packages.host.pool import HostPool
-from extraction.packages.host.spec import HostSpec, parameters_json
+from extraction.packages.host.spec import HostInfo, HostSpec, parameters_json
 from extraction.packages.models import ExtractorVersion
-from mixcv.kernel.errors import NotFound
+from mixcv.kernel.errors import Conflict, NotFound
 
 _lock = threading.Lock()
+
+
+class EmbedderChanged(Conflict):
+    """The embedder is not the one with which the version's vectors were made."""
+
+    code = "embedder_changed"
 
 
 @cache
@@ -47,8 +54,27 @@ def spec_of(version: ExtractorVersion, overrides: dict[str, Any] | None = None) 
         weights_dir=settings.MIXCV_WEIGHTS,
         work_dir=settings.MIXCV_HOME / "hosts",
         weights=weights,
-        embedder=settings.MIXCV_EMBEDDER,
+        # A version's vectors stay in the space that its first deployment chose, whatever the setting says later.
+        embedder=version.runtime.get("embedder_setting") or settings.MIXCV_EMBEDDER,
         parameters=parameters_json(effective_parameters(version, overrides or {})),
         device=device,
         memory_limit_mb=settings.MIXCV_HOST_MEMORY_MB,
     )
+
+
+def warm_host(version: ExtractorVersion, overrides: dict[str, Any] | None = None) -> Host:
+    """A running host of a deployed version. Raises HostError, or EmbedderChanged where its vectors would not compare."""
+    host = pool().get(spec_of(version, overrides))
+    check_embedder(version, host.info)
+    return host
+
+
+def check_embedder(version: ExtractorVersion, info: HostInfo) -> None:
+    """Raises EmbedderChanged where the version has vectors of another space than this host writes."""
+    known = version.runtime.get("embedder")
+    if known and known != info.embedder:
+        raise EmbedderChanged(
+            f"{version} writes vectors of {known['id']} {known['version']}; this installation has "
+            f"{info.embedder['id']} {info.embedder['version']} with other weights, and vectors of the two do not "
+            "compare. Register a new version for the new embedder."
+        )

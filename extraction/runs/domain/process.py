@@ -12,7 +12,7 @@ from django.conf import settings
 
 from extraction.packages.host.errors import HostError
 from extraction.packages.host.spec import ImageResult
-from extraction.packages.hosts import pool, spec_of
+from extraction.packages.hosts import warm_host
 from extraction.packages.models import ExtractorVersion
 from extraction.runs.domain.batches import finish_if_done
 from extraction.runs.domain.claim import Claimed, claim_items, kept_leases, release_items
@@ -69,7 +69,7 @@ def _claim(collection: Collection, worker: str) -> list[Claimed]:
 def _submit(collection: Collection, worker: str, items: list[Claimed]) -> Future[list[ImageResult]] | None:
     assert collection.extractor_version is not None
     try:
-        host = pool().get(spec_of(collection.extractor_version, collection.parameters))
+        host = warm_host(collection.extractor_version, collection.parameters)
         return host.submit([storage.local_path(item.storage_name) for item in items])
     except DomainError as error:
         _give_back(worker, items, error)

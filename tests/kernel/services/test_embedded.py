@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -40,7 +41,11 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 
 def names(home: Path) -> list[str]:
-    return [process.name() for process in processes_of(home)]
+    found = []
+    for process in processes_of(home):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it may end while one asks
+            found.append(process.name())
+    return found
 
 
 def hold(home: Path) -> subprocess.Popen[str]:

@@ -1,0 +1,104 @@
+"""Versions: registered once, deployed in one space, in production with a history."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from extraction.packages import domain
+from extraction.packages.host.spec import HostInfo
+from extraction.packages.hosts import EmbedderChanged, check_embedder, spec_of
+from extraction.packages.models import ClassIndex, Deployment, ExtractorVersion, ProductionChange
+from mixcv.kernel.errors import AlreadyExists, InvalidInput
+from mixcv.tenancy.actors import SYSTEM
+from tests import factories as make
+
+pytestmark = pytest.mark.django_db
+EMBEDDER = {"id": "offline", "version": "1", "dim": 512, "weights_sha256": "a" * 64}
+INFO = HostInfo("cpu", {0: "bus", 1: "person"}, EMBEDDER, {"torch": "2"})
+
+
+@pytest.fixture
+def namespace():
+    return make.make_namespace()
+
+
+@pytest.fixture
+def bring_up(monkeypatch):
+    """Deployment with this answer of the host in place of a process."""
+
+    def up(version, info=INFO) -> ExtractorVersion:
+        monkeypatch.setattr(domain, "warm_host", lambda version: type("Host", (), {"info": info}))
+        ExtractorVersion.objects.filter(pk=version.pk).update(state=ExtractorVersion.State.DEPLOYING)
+        version.refresh_from_db()
+        domain.bring_up(deployment=Deployment.objects.create(extractor_version=version))
+        version.refresh_from_db()
+        return version
+
+    return up
+
+
+def test_a_version_is_registered_once_and_never_changes(namespace):
+    domain.register_version(namespace=namespace, extractor="street", version="1.0.0")
+    with pytest.raises(AlreadyExists, match="never changes"):
+        domain.register_version(namespace=namespace, extractor="street", version="1.0.0")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"version": "1.0"}, "1.0.0"), ({"extractor": "9 lives"}, "letter"), ({"package": "nope"}, "yolo")],
+)
+def test_what_makes_no_sense_is_refused(namespace, changes, words):
+    with pytest.raises(InvalidInput, match=words):
+        domain.register_version(
+            **{"namespace": namespace, "extractor": "street", "version": "1.0.0"} | changes
+        )
+
+
+def test_a_deployment_gives_classes_indices_and_the_first_version_goes_into_production(namespace, bring_up):
+    version = bring_up(domain.register_version(namespace=namespace, extractor="street", version="1.0.0"))
+    assert (version.state, version.class_names) == ("ready", ["bus", "person"])
+    assert list(ClassIndex.objects.order_by("index").values_list("object_class__name", flat=True)) == [
+        "bus",
+        "person",
+    ]
+    version.extractor.refresh_from_db()
+    assert version.extractor.production == version
+
+
+def test_a_second_version_may_add_classes_but_move_none(namespace, bring_up):
+    bring_up(domain.register_version(namespace=namespace, extractor="street", version="1.0.0"))
+    more = dataclasses.replace(INFO, class_names={0: "bus", 1: "person", 2: "truck"})
+    wider = bring_up(domain.register_version(namespace=namespace, extractor="street", version="2.0.0"), more)
+    assert wider.state == "ready"
+    swapped = dataclasses.replace(INFO, class_names={0: "person", 1: "bus"})
+    third = bring_up(
+        domain.register_version(namespace=namespace, extractor="street", version="3.0.0"), swapped
+    )
+    assert third.state == "failed"
+    assert "another class at 0" in third.error
+    assert ClassIndex.objects.count() == 3
+
+
+def test_a_version_keeps_the_embedder_of_its_first_deployment(namespace, bring_up, settings):
+    settings.MIXCV_EMBEDDER = "offline"
+    version = bring_up(domain.register_version(namespace=namespace, extractor="street", version="1.0.0"))
+    settings.MIXCV_EMBEDDER = "clip"
+    assert spec_of(version).embedder == "offline"
+    check_embedder(version, INFO)
+    with pytest.raises(EmbedderChanged, match="do not compare"):
+        check_embedder(version, dataclasses.replace(INFO, embedder=EMBEDDER | {"weights_sha256": "b" * 64}))
+
+
+def test_promoting_keeps_its_history_and_what_serves_cannot_retire(namespace, bring_up):
+    first = bring_up(domain.register_version(namespace=namespace, extractor="street", version="1.0.0"))
+    second = bring_up(domain.register_version(namespace=namespace, extractor="street", version="2.0.0"))
+    domain.promote(version=second, by=SYSTEM, reason="better")
+    changes = list(ProductionChange.objects.order_by("pk").values_list("version__version", "reason"))
+    assert changes == [("1.0.0", "the first version that was deployed"), ("2.0.0", "better")]
+    with pytest.raises(domain.NotDeployable, match="in production"):
+        domain.retire(version=second, by=SYSTEM)
+    domain.retire(version=first, by=SYSTEM)
+    with pytest.raises(domain.NotDeployable, match="retired"):
+        domain.deploy(version=first, by=SYSTEM)
