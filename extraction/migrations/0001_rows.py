@@ -410,6 +410,7 @@ class Migration(migrations.Migration):
                 ("actor", models.CharField(default="system", max_length=200)),
                 ("started_at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
                 ("error", models.TextField(blank=True)),
                 (
                     "extractor_version",

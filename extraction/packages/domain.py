@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from extraction.classes.domain import ensure_classes
@@ -29,6 +31,7 @@ from extraction.packages.models import (
 from mixcv.kernel.errors import AlreadyExists, Conflict, DomainError, InvalidInput
 from mixcv.kernel.events import Happening, publish
 from mixcv.kernel.ids import slug
+from mixcv.kernel.leases import renewed
 from mixcv.tenancy.actors import SYSTEM, Actor
 from mixcv.tenancy.models import Namespace
 
@@ -126,10 +129,41 @@ def deploy(*, version: ExtractorVersion, by: Actor = SYSTEM) -> Deployment:
 
 
 def bring_up(*, deployment: Deployment) -> None:
-    """Start a host for the deployment's version, read what it says of itself, and record it; the worker's part."""
+    """Start a host for the deployment's version, read what it says of itself, and record it; the worker's part.
+
+    One worker at a time: the lease is renewed while it works, and a killed one's deployment is taken up by another.
+    """
     version = deployment.extractor_version
-    if deployment.finished_at or version.state != ExtractorVersion.State.DEPLOYING:
+    if version.state != ExtractorVersion.State.DEPLOYING or not _hold(deployment.pk):
         return
+    with renewed(lambda: _renew(deployment.pk), every=settings.MIXCV_LEASE_SECONDS / 4):
+        _bring_up(deployment, version)
+
+
+def _hold(key: int) -> bool:
+    free = Q(lease_until=None) | Q(lease_until__lt=timezone.now())
+    return bool(Deployment.objects.filter(free, pk=key, finished_at=None).update(lease_until=_lease()))
+
+
+def _renew(key: int) -> None:
+    Deployment.objects.filter(pk=key, finished_at=None).update(lease_until=_lease())
+
+
+def _lease() -> datetime:
+    return timezone.now() + timedelta(seconds=settings.MIXCV_LEASE_SECONDS)
+
+
+def lost_deployments() -> list[int]:
+    """Deployments whose worker went away, or whose message was lost."""
+    before = timezone.now() - timedelta(seconds=settings.MIXCV_LEASE_SECONDS)
+    lost = Q(lease_until__lt=timezone.now()) | Q(lease_until=None, started_at__lt=before)
+    rows = Deployment.objects.filter(
+        lost, finished_at=None, extractor_version__state=ExtractorVersion.State.DEPLOYING
+    )
+    return list(rows.values_list("pk", flat=True))
+
+
+def _bring_up(deployment: Deployment, version: ExtractorVersion) -> None:
     try:
         if version.weights is None and version.weights_name:
             found = resolve_weights(version.weights_name, settings.MIXCV_WEIGHTS, allow_download=True)

@@ -63,7 +63,7 @@ def spec_of(version: ExtractorVersion, overrides: dict[str, Any] | None = None) 
 
 
 def warm_host(version: ExtractorVersion, overrides: dict[str, Any] | None = None) -> Host:
-    """A running host of a deployed version. Raises HostError, or EmbedderChanged where its vectors would not compare."""
+    """A running host of a deployed version. Raises HostError, EmbedderChanged."""
     host = pool().get(spec_of(version, overrides))
     check_embedder(version, host.info)
     return host

@@ -163,7 +163,7 @@ class Feature(models.Model):
 
 
 class Deployment(models.Model):
-    """Each try to bring a version up, with what came of it."""
+    """Each try to bring a version up, with what came of it. A worker owns it while `lease_until` lies ahead."""
 
     extractor_version = models.ForeignKey(
         ExtractorVersion, on_delete=models.CASCADE, related_name="deployments"
@@ -171,6 +171,7 @@ class Deployment(models.Model):
     actor = models.CharField(max_length=200, default="system")
     started_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True)
 
     class Meta:

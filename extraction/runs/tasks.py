@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from extraction.packages.domain import lost_deployments
 from extraction.runs import domain
 from extraction.runs.domain.automatic import close_old_batches
 from mixcv.celery import app
@@ -25,5 +26,7 @@ def close_batch(batch_id: int) -> None:
 def sweep() -> None:
     """Take up what killed workers and lost messages left behind."""
     close_old_batches()
+    for deployment_id in lost_deployments():
+        app.send_task("extraction.deploy_version", args=[deployment_id], queue="gpu", expires=30)
     for collection_id in domain.sweep_leases():
         app.send_task("extraction.extract", args=[collection_id], queue="gpu", expires=30)

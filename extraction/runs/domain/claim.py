@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import close_old_connections, connection, transaction
+from django.db import connection, transaction
 
 from extraction.runs.domain.batches import finish_if_done
 from extraction.runs.models import Batch
+from mixcv.kernel.leases import renewed
 
 TRIES = 3
 # After a crash the images of a chunk are tried in smaller company, so that one bad image cannot fail its neighbours.
@@ -139,21 +139,12 @@ def sweep_leases() -> list[int]:
 
 @contextmanager
 def kept_leases(worker: str) -> Iterator[set[int]]:
-    """Renews, from a thread of its own, the leases of the items in the set that it gives, until the block ends."""
+    """Renews the leases of the items in the set that it gives, until the block ends."""
     held: set[int] = set()
-    over = threading.Event()
 
     def renew() -> None:
-        while not over.wait(settings.MIXCV_LEASE_SECONDS / 4):
-            if held:
-                close_old_connections()
-                renew_leases(worker=worker, item_ids=list(held))
-        connection.close()
+        if held:
+            renew_leases(worker=worker, item_ids=list(held))
 
-    thread = threading.Thread(target=renew, name=f"leases of {worker}", daemon=True)
-    thread.start()
-    try:
+    with renewed(renew, every=settings.MIXCV_LEASE_SECONDS / 4):
         yield held
-    finally:
-        over.set()
-        thread.join(timeout=5)

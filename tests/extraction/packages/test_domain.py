@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from extraction.packages import domain
 from extraction.packages.host.spec import HostInfo
@@ -102,3 +104,18 @@ def test_promoting_keeps_its_history_and_what_serves_cannot_retire(namespace, br
     domain.retire(version=first, by=SYSTEM)
     with pytest.raises(domain.NotDeployable, match="retired"):
         domain.deploy(version=first, by=SYSTEM)
+
+
+def test_a_deployment_whose_worker_was_killed_is_taken_up_again(namespace, bring_up):
+    version = domain.register_version(namespace=namespace, extractor="street", version="1.0.0")
+    deployment = domain.deploy(version=version)
+    version.refresh_from_db()
+    assert domain.lost_deployments() == []
+    held = timezone.now() + timedelta(seconds=30)
+    Deployment.objects.filter(pk=deployment.pk).update(lease_until=held)
+    domain.bring_up(deployment=deployment)  # somebody else has it
+    assert domain.lost_deployments() == []
+    assert ExtractorVersion.objects.get().state == "deploying"
+    Deployment.objects.filter(pk=deployment.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert domain.lost_deployments() == [deployment.pk]
+    assert bring_up(version).state == "ready"
