@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -35,6 +36,7 @@ from mixcv.kernel.leases import renewed
 from mixcv.tenancy.actors import SYSTEM, Actor
 from mixcv.tenancy.models import Namespace
 
+log = logging.getLogger(__name__)
 CROP_EMBEDDING = "crop_embedding"
 
 
@@ -124,7 +126,8 @@ def deploy(*, version: ExtractorVersion, by: Actor = SYSTEM) -> Deployment:
                 f"{version} is {version.state}; it can be deployed when registered, ready or failed."
             )
         deployment = Deployment.objects.create(extractor_version=version, actor=by.name)
-        transaction.on_commit(lambda: deploy_version.delay(deployment.pk))
+        # Where the broker is away, the sweep finds it later.
+        transaction.on_commit(lambda: deploy_version.delay(deployment.pk), robust=True)
     return deployment
 
 
@@ -172,10 +175,23 @@ def _bring_up(deployment: Deployment, version: ExtractorVersion) -> None:
         _record(deployment, version, warm_host(version).info)
     except DomainError as error:
         _finish(deployment, version, ExtractorVersion.State.FAILED, error.message)
+    except (
+        Exception
+    ) as error:  # the worker's boundary: whatever it was, the version must not stay half deployed
+        log.exception("The deployment of %s broke", version)
+        _finish(deployment, version, ExtractorVersion.State.FAILED, f"The deployment broke: {error}"[:2000])
+
+
+def _class_names(info: HostInfo) -> list[str]:
+    """The weights' class names in order of their indices. Raises ClassesDiffer where two are the same."""
+    names = [info.class_names[index].strip() for index in sorted(info.class_names)]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ClassesDiffer(f"The weights name a class twice: {', '.join(twice[:5])}. Names must differ.")
+    return names
 
 
 def _record(deployment: Deployment, version: ExtractorVersion, info: HostInfo) -> None:
-    names = [info.class_names[index] for index in sorted(info.class_names)]
+    names = _class_names(info)
     with transaction.atomic():
         _index_classes(version.extractor, names)
         _make_features(version, info)
@@ -188,24 +204,30 @@ def _record(deployment: Deployment, version: ExtractorVersion, info: HostInfo) -
         }
         version.deployed_at = timezone.now()
         version.save(update_fields=["class_names", "runtime", "deployed_at"])
-        if version.extractor.production_id is None:
+        up = _finish(deployment, version, ExtractorVersion.State.READY, "")
+        extractor = Extractor.objects.select_for_update().get(pk=version.extractor_id)
+        if up and extractor.production_id is None:
             _set_production(version, actor=SYSTEM, reason="the first version that was deployed")
-        _finish(deployment, version, ExtractorVersion.State.READY, "")
 
 
 def _finish(
     deployment: Deployment, version: ExtractorVersion, state: ExtractorVersion.State, error: str
-) -> None:
+) -> bool:
+    """Close a deployment; False where the version was retired meanwhile, which stands."""
+    error = error.replace("\x00", "?")
     with transaction.atomic():
         Deployment.objects.filter(pk=deployment.pk).update(finished_at=timezone.now(), error=error)
-        ExtractorVersion.objects.filter(pk=version.pk).update(state=state, error=error)
+        deploying = ExtractorVersion.objects.filter(pk=version.pk, state=ExtractorVersion.State.DEPLOYING)
+        if not deploying.update(state=state, error=error):
+            return False
         publish(
             namespace_id=version.extractor.namespace_id,
             actor=deployment.actor,
             happenings=[Happening(f"extractor_version.{state}", version.public_id, {"error": error})],
         )
         if state == ExtractorVersion.State.READY:
-            transaction.on_commit(lambda: _wake_collections(version))
+            transaction.on_commit(lambda: _wake_collections(version), robust=True)
+    return True
 
 
 def _wake_collections(version: ExtractorVersion) -> None:
@@ -287,6 +309,7 @@ def retire(*, version: ExtractorVersion, by: Actor, reason: str = "") -> None:
 def promote(*, version: ExtractorVersion, by: Actor, reason: str = "") -> None:
     """Put a version into production. Raises NotDeployable for one that is not ready."""
     with transaction.atomic():
+        Extractor.objects.select_for_update().get(pk=version.extractor_id)
         version = ExtractorVersion.objects.select_related("extractor").get(pk=version.pk)
         if version.state != ExtractorVersion.State.READY:
             raise NotDeployable(f"{version} is {version.state}; only a ready version goes into production.")

@@ -15,6 +15,9 @@ from mixcv.kernel.errors import Conflict, NotFound
 from mixcv.tenancy.models import Namespace
 
 
+_COUNTED = ("done", "failed", "skipped", "pending", "running", "total")
+
+
 class Ambiguous(Conflict):
     """Several collections have a document of this id; the message names them."""
 
@@ -40,34 +43,62 @@ def batches_of(namespace: Namespace) -> QuerySet[Batch]:
 
 
 def batch_progress(batch: Batch) -> dict[str, Any]:
-    """done, failed, skipped, pending, running, total; rate in images a second; seconds_left (None: no estimate).
+    """The progress of one batch; see progress_of()."""
+    return progress_of([batch])[batch.pk]
 
-    `waits_for` names a detector that is not up, where the batch cannot go on without it.
+
+def progress_of(batches: Iterable[Batch]) -> dict[int, dict[str, Any]]:
+    """By the batch's key: done, failed, skipped, pending, running, total; rate in images a second; seconds_left
+    (None: no estimate). `waits_for` names a detector that is not up, where the batch cannot go on without it.
+
+    The same number of queries for any number of batches, whose `job` should be loaded.
     """
+    rows = {batch.pk: batch for batch in batches}
     state = BatchItem.State
-    counts = BatchItem.objects.filter(batch=batch).aggregate(
-        done=Count("pk", filter=Q(state=state.DONE)),
-        failed=Count("pk", filter=Q(state=state.FAILED)),
-        skipped=Count("pk", filter=Q(state__in=[state.SKIPPED, state.CANCELED])),
-        pending=Count("pk", filter=Q(state=state.PENDING)),
-        running=Count("pk", filter=Q(state=state.RUNNING)),
-        total=Count("pk"),
+    grouped = {
+        counts.pop("batch_id"): counts
+        for counts in BatchItem.objects.filter(batch__in=rows)
+        .values("batch_id")
+        .order_by("batch_id")
+        .annotate(
+            done=Count("pk", filter=Q(state=state.DONE)),
+            failed=Count("pk", filter=Q(state=state.FAILED)),
+            skipped=Count("pk", filter=Q(state__in=[state.SKIPPED, state.CANCELED])),
+            pending=Count("pk", filter=Q(state=state.PENDING)),
+            running=Count("pk", filter=Q(state=state.RUNNING)),
+            total=Count("pk"),
+        )
+    }
+    found: dict[int, dict[str, Any]] = {}
+    for key, batch in rows.items():
+        counts = dict(grouped.get(key) or dict.fromkeys(_COUNTED, 0))
+        job = batch.job
+        counts["rate"] = job.rate if job and not batch.is_over else 0.0
+        left = counts["pending"] + counts["running"]
+        counts["seconds_left"] = left / counts["rate"] if counts["rate"] > 0 else None
+        found[key] = counts
+    stuck = [key for key, counts in found.items() if counts["pending"] and not counts["running"]]
+    waits_for = _waits_for(stuck)
+    for key, counts in found.items():
+        counts["waits_for"] = waits_for.get(key, "")
+    return found
+
+
+def _waits_for(batches: Iterable[int]) -> dict[int, str]:
+    """The detector that has to come up before each of these batches goes on; without those where all are up."""
+    pending = BatchItem.objects.filter(batch__in=list(batches), state=BatchItem.State.PENDING)
+    pairs = (
+        pending.exclude(collection__extractor_version=None)
+        .exclude(collection__extractor_version__state=ExtractorVersion.State.READY)
+        .values_list("batch_id", "collection__extractor_version")
+        .order_by("batch_id", "collection__extractor_version")
+        .distinct()
     )
-    job = batch.job
-    counts["rate"] = job.rate if job and not batch.is_over else 0.0
-    left = counts["pending"] + counts["running"]
-    counts["seconds_left"] = left / counts["rate"] if counts["rate"] > 0 else None
-    counts["waits_for"] = _waits_for(batch) if counts["pending"] and not counts["running"] else ""
-    return counts
-
-
-def _waits_for(batch: Batch) -> str:
-    """The detector that has to come up before the batch goes on; empty where all are up."""
-    down = ExtractorVersion.objects.filter(
-        collections__items__batch=batch, collections__items__state=BatchItem.State.PENDING
-    ).exclude(state=ExtractorVersion.State.READY)
-    version = down.select_related("extractor").first()
-    return str(version) if version else ""
+    first: dict[int, int] = {}
+    for batch_id, version_id in pairs:
+        first.setdefault(batch_id, version_id)
+    versions = ExtractorVersion.objects.select_related("extractor").in_bulk(set(first.values()))
+    return {batch_id: str(versions[version_id]) for batch_id, version_id in first.items()}
 
 
 def failed_items(batch: Batch, *, limit: int = 100) -> list[BatchItem]:

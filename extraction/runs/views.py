@@ -17,7 +17,7 @@ from extraction.packages.models import Extractor, ExtractorVersion
 from extraction.runs import domain
 from extraction.runs.forms import CollectionForm
 from extraction.runs.models import Batch, Collection
-from extraction.runs.queries import batch_progress, batches_of, collections_of, failed_items
+from extraction.runs.queries import batch_progress, batches_of, collections_of, failed_items, progress_of
 from mixcv.kernel.errors import DomainError
 from mixcv.tenancy.addresses import address
 from mixcv.tenancy.models import Namespace, Role
@@ -98,9 +98,9 @@ def change_version(request: AppRequest, version: str, verb: str) -> HttpResponse
 @require_GET
 def collection(request: AppRequest, collection: str) -> HttpResponse:
     row = _collection(request, collection)
-    batches = [
-        (one, batch_progress(one)) for one in batches_of(request.namespace).filter(collections=row)[:8]
-    ]
+    latest = list(batches_of(request.namespace).filter(collections=row)[:8])
+    progress = progress_of(latest)
+    batches = [(one, progress[one.pk]) for one in latest]
     context = {"here": "detectors", "collection": row, "batches": batches, "queues": row.queues.all()}  # type: ignore[attr-defined,unused-ignore]
     return render(request, "extraction/runs/collection.html", context)
 
@@ -174,5 +174,5 @@ def _collection(request: AppRequest, ref: str) -> Collection:
 
 
 def _batch(request: AppRequest, ref: str) -> Batch:
-    rows = Batch.objects.select_related("bucket", "job").prefetch_related("collections")
+    rows = Batch.objects.select_related("bucket", "job").prefetch_related("collections__queues")
     return get_object_or_404(rows, namespace=request.namespace, public_id=ref)

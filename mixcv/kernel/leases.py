@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from django.db import close_old_connections, connection
+from django.db import DatabaseError, close_old_connections, connection
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -17,8 +20,12 @@ def renewed(renew: Callable[[], None], *, every: float) -> Iterator[None]:
     def keep() -> None:
         try:
             while not over.wait(every):
-                close_old_connections()
-                renew()
+                try:
+                    close_old_connections()
+                    renew()
+                except DatabaseError:
+                    # It may be back before the lease ends.
+                    log.exception("A lease could not be renewed")
         finally:
             connection.close()
 

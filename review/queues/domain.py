@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from extraction.intake.models import Image
 from extraction.runs.hooks import WrittenChunk
-from extraction.runs.models import Collection
+from extraction.runs.models import Collection, Detection
 from extraction.search.domain import ensure_retriever
 from extraction.search.models import Execution
 from extraction.truth import domain as truth
@@ -123,7 +123,13 @@ def settle_items(settled: Settled) -> None:
     """Tick off what was decided and bring back what was taken back; inside the decision's transaction."""
     _leave(settled.decided_ids, QueueItem.State.DONE)
     if settled.open_ids:
-        _move(settled.open_ids, QueueItem.State.DONE, Waiting)
+        # What a newer generation took the place of is nothing to decide any more.
+        current = set(
+            Detection.objects.filter(pk__in=settled.open_ids, current=True).values_list("pk", flat=True)
+        )
+        _move([key for key in settled.open_ids if key in current], QueueItem.State.DONE, Waiting)
+        gone = [key for key in settled.open_ids if key not in current]
+        _move(gone, QueueItem.State.DONE, QueueItem.State.SUPERSEDED)
 
 
 def _leave(detection_ids: Iterable[int], state: str) -> None:
@@ -133,8 +139,16 @@ def _leave(detection_ids: Iterable[int], state: str) -> None:
 
 
 def _move(detection_ids: Sequence[int], before: str, after: str) -> None:
-    """Move items between states and keep their queues' counts right, in one statement."""
+    """Move items between states and keep their queues' counts right. Queues are locked before their items."""
     with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT id FROM review_queue WHERE id IN
+                (SELECT queue_id FROM review_queueitem WHERE detection_id = ANY(%s) AND state = %s)
+            ORDER BY id FOR NO KEY UPDATE
+            """,
+            [list(detection_ids), before],
+        )
         cursor.execute(
             """
             WITH moved AS (

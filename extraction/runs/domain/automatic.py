@@ -32,7 +32,9 @@ def add_ready_objects(bucket: Bucket, object_keys: Sequence[int]) -> None:
         return
     # Uploads of one bucket queue up here for a moment, so that there is never a second open batch.
     Bucket.objects.select_for_update(no_key=True).get(pk=bucket.pk)
-    batch = Batch.objects.filter(bucket=bucket, automatic=True, state=Batch.State.OPEN).first()
+    # And the batch itself is locked: it cannot be closed and finished between this look and the new items.
+    open_batch = Batch.objects.select_for_update(no_key=True)
+    batch = open_batch.filter(bucket=bucket, automatic=True, state=Batch.State.OPEN).first()
     if batch is None:
         batch = Batch.objects.create(
             namespace_id=bucket.namespace_id,

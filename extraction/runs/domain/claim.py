@@ -91,7 +91,12 @@ def release_items(*, worker: str, items: Sequence[Claimed], reason: str) -> None
                 lease_owner = '', lease_until = NULL
             WHERE id = ANY(%(ids)s) AND lease_owner = %(worker)s AND state = 'RUNNING'
             """,
-            {"tries": TRIES, "reason": reason, "ids": [item.item_id for item in items], "worker": worker},
+            {
+                "tries": TRIES,
+                "reason": reason.replace("\x00", "?"),
+                "ids": [item.item_id for item in items],
+                "worker": worker,
+            },
         )
     for batch in Batch.objects.filter(pk__in={item.batch_id for item in items}):
         finish_if_done(batch)
@@ -103,6 +108,10 @@ def sweep_leases() -> list[int]:
     A killed worker's try counts: an image that kills its worker each time fails after three.
     """
     with transaction.atomic(), connection.cursor() as cursor:
+        # Batches before their items, as everybody else.
+        cursor.execute(
+            "SELECT id FROM extraction_batch WHERE state = 'PROCESSING' ORDER BY id FOR NO KEY UPDATE"
+        )
         cursor.execute(
             """
             UPDATE extraction_batchitem SET
@@ -128,7 +137,9 @@ def sweep_leases() -> list[int]:
             """
             SELECT DISTINCT i.collection_id FROM extraction_batchitem i
             JOIN extraction_batch b ON b.id = i.batch_id JOIN extraction_object o ON o.id = i.object_id
-            WHERE i.state = 'PENDING' AND b.state = 'PROCESSING' AND o.state = 'READY'
+            JOIN extraction_collection c ON c.id = i.collection_id
+            JOIN extraction_extractorversion v ON v.id = c.extractor_version_id
+            WHERE i.state = 'PENDING' AND b.state = 'PROCESSING' AND o.state = 'READY' AND v.state = 'ready'
             """
         )
         collections = [row[0] for row in cursor.fetchall()]

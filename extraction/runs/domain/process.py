@@ -84,7 +84,16 @@ def _land(
     except HostError as error:
         _give_back(worker, items, error)
         return 0
-    written = write_chunk(collection=collection, worker=worker, items=items, results=results)
+    try:
+        written = write_chunk(collection=collection, worker=worker, items=items, results=results)
+    except (
+        Exception
+    ) as error:  # whatever a package made up: its items are tried apart and fail with this reason
+        log.exception("A chunk of %d images could not be written", len(items))
+        release_items(
+            worker=worker, items=items, reason=f"What was found could not be stored: {error}"[:1000]
+        )
+        return 0
     for batch in Batch.objects.filter(pk__in={item.batch_id for item in items}):
         finish_if_done(batch)
     return written

@@ -53,11 +53,20 @@ def write_chunk(
     Returns the number of images written. Detections' boxes: centre, width and height in pixels of the upright image.
     """
     with transaction.atomic():
+        # Batches before their items, as everybody who stops or finishes a batch locks them.
+        keys = sorted({item.batch_id for item in items})
+        list(
+            Batch.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk").values_list("pk")
+        )
         mine = _still_mine(worker, items)
         pairs = [(item, result) for item, result in zip(items, results, strict=True) if item.item_id in mine]
         chunk = _Chunk(collection)
         good = [(item, result) for item, result in pairs if result.error is None]
-        chunk.failed = {item.item_id: result.error for item, result in pairs if result.error is not None}
+        chunk.failed = {
+            item.item_id: result.error.replace("\x00", "?")
+            for item, result in pairs
+            if result.error is not None
+        }
         _documents(chunk, good)
         detection_ids = _detections(chunk)
         _settle(chunk, worker)
@@ -98,9 +107,10 @@ def _documents(chunk: _Chunk, good: Sequence[tuple[Claimed, ImageResult]]) -> No
             seen.add(item.object_id)
             fresh.append((item, result))
             chunk.done.append(item.item_id)
-        elif document is None or dedup[item.batch_id] == Batch.Dedup.SKIP:
+        elif document is None or item.object_id in seen or dedup[item.batch_id] == Batch.Dedup.SKIP:
             chunk.skipped.append(item.item_id)
         else:
+            seen.add(item.object_id)
             document.generation += 1
             chunk.documents.append((document, result))
             chunk.done.append(item.item_id)

@@ -39,7 +39,9 @@ def record_verdicts(
     new version of the first; a missed object that the same actor drew at the same place with the same class likewise.
     """
     with transaction.atomic():
-        detections = _lock_detections(namespace, verdicts)
+        detections = lock_detections(
+            namespace, [v.detection_id for v in verdicts if v.detection_id is not None]
+        )
         images = _images(namespace, verdicts, detections)
         outcomes: list[Outcome | None] = []
         for verdict in verdicts:
@@ -59,12 +61,11 @@ def record_verdicts(
     return [outcome for outcome in outcomes if outcome is not None]
 
 
-def _lock_detections(namespace: Namespace, verdicts: Iterable[Verdict]) -> dict[int, Detection]:
-    """The detections that verdicts name, locked in the order of their keys against deadlock."""
-    keys = {verdict.detection_id for verdict in verdicts if verdict.detection_id is not None}
+def lock_detections(namespace: Namespace, keys: Iterable[int]) -> dict[int, Detection]:
+    """Detections by key, locked in the order of their keys against deadlock. All who decide lock these first."""
     rows = (
         Detection.objects.select_for_update(of=("self",))
-        .filter(pk__in=keys, collection__namespace=namespace)
+        .filter(pk__in=set(keys), collection__namespace=namespace)
         .select_related("image", "object_class", "decided_class")
         .order_by("pk")
     )

@@ -12,7 +12,7 @@ from mixcv.kernel.events import Happening, publish
 from mixcv.tenancy.actors import Actor
 from mixcv.tenancy.models import Namespace
 from review.verdicts.domain.effects import apply_decisions
-from review.verdicts.domain.record import DECISION_FIELDS
+from review.verdicts.domain.record import DECISION_FIELDS, lock_detections
 from review.verdicts.domain.values import Outcome
 from review.verdicts.models import Annotation, AnnotationVersion
 
@@ -23,6 +23,9 @@ def retract_verdicts(*, namespace: Namespace, annotation_ids: Sequence[str], by:
     An annotation of one version is deleted, its history stays. Only the actor's own: others' answer NotFound.
     """
     with transaction.atomic():
+        # Detections before annotations, as when verdicts are recorded: nobody else's decision falls in between.
+        about = Annotation.objects.filter(namespace=namespace, public_id__in=annotation_ids)
+        lock_detections(namespace, about.exclude(detection=None).values_list("detection_id", flat=True))
         rows = {
             row.public_id: row
             for row in Annotation.objects.select_for_update()
