@@ -15,7 +15,7 @@ from extraction.intake.models import Bucket
 from extraction.packages.builtin import SHIPPED_WEIGHTS
 from extraction.packages.domain import deploy, register_version
 from extraction.packages.models import ExtractorVersion
-from extraction.runs.domain import create_collection
+from extraction.runs.domain import create_batch, create_collection, submit_batch
 from extraction.runs.models import Collection
 from mixcv.kernel.errors import Unavailable
 from mixcv.tenancy.actors import SYSTEM
@@ -121,7 +121,13 @@ def _collection(
         return found
     taken = Collection.objects.filter(namespace=namespace, name=collection).exists()
     name = f"{collection}_{version.version}" if taken else collection
-    return create_collection(namespace=namespace, name=name, version=version, buckets=[bucket])
+    made = create_collection(namespace=namespace, name=name, version=version, buckets=[bucket])
+    if bucket.object_count:
+        # New objects are detected by themselves; those that are there already want a batch.
+        submit_batch(
+            batch=create_batch(bucket=bucket, collections=[made], name=f"{bucket.name} with {version}")
+        )
+    return made
 
 
 def _add_scenes(bucket: Bucket, report: Report) -> None:

@@ -4,7 +4,7 @@ from extraction.intake.domain.buckets import create_bucket, ensure_bucket
 from extraction.intake.domain.fetching import fetch_objects, stuck_objects
 from extraction.intake.domain.images import Verified, keep_images, prepare, store_image
 from extraction.intake.domain.incoming import Incoming, Unsupported
-from extraction.intake.domain.objects import Outcome, add_objects
+from extraction.intake.domain.objects import Outcome, add_objects, refetch
 
 __all__ = [
     "Incoming",
@@ -17,6 +17,7 @@ __all__ = [
     "fetch_objects",
     "keep_images",
     "prepare",
+    "refetch",
     "store_image",
     "stuck_objects",
 ]

@@ -149,6 +149,17 @@ def _announce(bucket: Bucket, rows: Iterable[Object], by: Actor) -> None:
     )
 
 
+def refetch(*, keys: Sequence[int]) -> None:
+    """Fetch failed objects anew from their addresses, once the transaction is through."""
+    failed = Object.objects.filter(pk__in=keys, state=Object.State.FAILED).exclude(source_url="")
+    waiting = list(failed.values_list("pk", flat=True))
+    Object.objects.filter(pk__in=waiting).update(
+        state=Object.State.PENDING, error="", updated_at=timezone.now()
+    )
+    if waiting:
+        transaction.on_commit(lambda: _queue_fetches(waiting), robust=True)
+
+
 def _queue_fetches(keys: list[int]) -> None:
     for key in keys:
         # By name: tasks stand above verbs.

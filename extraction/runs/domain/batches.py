@@ -10,7 +10,9 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from extraction.intake.domain import refetch
 from extraction.intake.models import Bucket, Object
+from extraction.packages.models import ExtractorVersion
 from extraction.runs.models import Batch, BatchItem, Collection
 from mixcv.celery import app
 from mixcv.kernel.errors import Conflict, InvalidInput, NotFound
@@ -113,6 +115,11 @@ def submit_batch(
         batch.refresh_from_db()
         if not batch.collections.exists():
             raise InvalidInput("The batch names no collection.", field="collection_ids")
+        retired = batch.collections.filter(extractor_version__state=ExtractorVersion.State.RETIRED).first()
+        if retired:
+            raise NotSubmittable(
+                f"The detector of {retired.name} is retired. Make a collection of another version."
+            )
         if not batch.item_count:
             raise InvalidInput(
                 "The batch has no object. Upload images to the bucket first.", field="object_ids"
@@ -269,9 +276,8 @@ def retry_failed(*, batch: Batch, by: Actor) -> int:
         number = failed.update(state=Item.PENDING, reason="", attempt=0, finished_at=None)
         if not number:
             raise Conflict("No item of this batch failed.")
-        Object.objects.filter(items__batch=row, items__state=Item.PENDING, state=Object.State.FAILED).exclude(
-            source_url=""
-        ).update(state=Object.State.PENDING, error="")
+        again = Object.objects.filter(items__batch=row, items__state=Item.PENDING, state=Object.State.FAILED)
+        refetch(keys=list(again.values_list("pk", flat=True)))
         Batch.objects.filter(pk=row.pk).update(finished_at=None)
         row.refresh_from_db()
         start(row, by=by)

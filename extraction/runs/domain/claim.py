@@ -135,6 +135,14 @@ def sweep_leases() -> list[int]:
         )
         cursor.execute(
             """
+            UPDATE extraction_batchitem i SET state = 'FAILED', finished_at = now(), reason = 'its detector was retired'
+            FROM extraction_collection c, extraction_extractorversion v, extraction_batch b
+            WHERE c.id = i.collection_id AND v.id = c.extractor_version_id AND b.id = i.batch_id
+              AND i.state = 'PENDING' AND b.state = 'PROCESSING' AND v.state = 'retired'
+            """
+        )
+        cursor.execute(
+            """
             SELECT DISTINCT i.collection_id FROM extraction_batchitem i
             JOIN extraction_batch b ON b.id = i.batch_id JOIN extraction_object o ON o.id = i.object_id
             JOIN extraction_collection c ON c.id = i.collection_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from datetime import timedelta
 
@@ -250,3 +251,92 @@ def test_a_batch_whose_detector_is_down_says_what_it_waits_for(collection):
     assert batch_progress(batch)["waits_for"] == ""
     ExtractorVersion.objects.update(state="failed")
     assert batch_progress(batch)["waits_for"] == str(collection.extractor_version)
+
+
+@pytest.mark.parametrize("dedup", ["replace", "force"])
+def test_two_batches_that_ask_for_the_same_again_make_one_generation_a_chunk(collection, dedup):
+    objects = make.make_objects(collection.buckets.get())
+    make.detect(collection, objects, [make.result([make.found()])])
+    for _ in range(2):
+        batch = runs.create_batch(bucket=objects[0].bucket, collections=[collection], dedup=dedup)
+        runs.submit_batch(batch=batch)
+    items = runs.claim_items(collection_id=collection.pk, worker="w", limit=9)
+    answers = [make.result([make.found("person")])] * 2
+    assert runs.write_chunk(collection=collection, worker="w", items=items, results=answers) == 1
+    assert Document.objects.get().generation == 2
+    assert Detection.objects.filter(current=True).count() == 1
+
+
+def test_a_retired_detectors_batches_end(collection):
+    objects = make.make_objects(collection.buckets.get())
+    batch = runs.submit_batch(batch=runs.create_batch(bucket=objects[0].bucket, collections=[collection]))
+    draft = runs.create_batch(bucket=objects[0].bucket, collections=[collection], dedup="force")
+    ExtractorVersion.objects.update(state="retired")
+    assert runs.sweep_leases() == []
+    batch.refresh_from_db()
+    assert batch.state == Batch.State.FAILED
+    assert BatchItem.objects.get(batch=batch).reason == "its detector was retired"
+    with pytest.raises(Conflict, match="retired"):
+        runs.submit_batch(batch=draft)
+
+
+def test_work_of_a_detector_that_is_down_wakes_nobody(collection):
+    make.make_objects(collection.buckets.get())
+    runs.submit_batch(batch=runs.create_batch(bucket=collection.buckets.get(), collections=[collection]))
+    assert runs.sweep_leases() == [collection.pk]
+    ExtractorVersion.objects.update(state="failed")
+    assert runs.sweep_leases() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_stopping_a_batch_while_a_chunk_is_written_locks_nothing_up():
+    bucket = make.make_bucket(make.make_namespace())
+    collection = make.make_collection(bucket)
+    make.make_objects(bucket, 20)
+    faults = []
+    for _ in range(6):
+        batch = runs.submit_batch(
+            batch=runs.create_batch(bucket=bucket, collections=[collection], dedup="force")
+        )
+        items = runs.claim_items(collection_id=collection.pk, worker="w", limit=20)
+
+        def write(items=items) -> None:
+            try:
+                answers = [make.result([make.found()]) for _ in items]
+                runs.write_chunk(collection=collection, worker="w", items=items, results=answers)
+            except Exception as error:
+                faults.append(error)
+            finally:
+                connection.close()
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        with contextlib.suppress(Conflict):
+            runs.cancel_batch(batch=batch, by=SYSTEM)
+        writer.join()
+    assert faults == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_upload_beside_a_closing_batch_is_never_lost():
+    bucket = make.make_bucket(make.make_namespace())
+    make.make_collection(bucket, enabled=True)
+    over = threading.Event()
+
+    def close() -> None:
+        try:
+            while not over.is_set():
+                for key in list(Batch.objects.filter(state=Batch.State.OPEN).values_list("pk", flat=True)):
+                    runs.close_batch(batch_id=key)
+        finally:
+            connection.close()
+
+    closer = threading.Thread(target=close)
+    closer.start()
+    for _ in range(15):
+        make.make_objects(bucket, 1)
+    over.set()
+    closer.join()
+    items = BatchItem.objects.filter(batch__state__in=[Batch.State.OPEN, Batch.State.PROCESSING])
+    assert items.count() == 15
+    assert all(batch.item_count == batch.items.count() for batch in Batch.objects.all())

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
+from extraction.packages.models import ExtractorVersion
+from extraction.runs import domain
 from extraction.runs.models import Batch, Collection
+from extraction.runs.queries import batch_progress, progress_of
 from mixcv.tenancy.models import Role
 from tests import factories
 
@@ -112,3 +117,91 @@ def test_a_live_part_asks_again_only_while_the_batch_runs(collection: Collection
     assert b"hx-trigger" not in manager.get(live).content
     manager.post(f"/n/demo/batches/{batch.public_id}/retry/")
     assert b'hx-trigger="every 1s"' in manager.get(live).content
+
+
+def grow() -> None:
+    """One more of all: a detector, a bucket, images, a collection, a batch that is over and one that waits."""
+    namespace = factories.make_namespace("demo")
+    grown = factories.make_collection(factories.make_bucket(namespace))
+    factories.make_detected(grown, 1)
+    for collection in Collection.objects.all():
+        # Every collection gets one more batch of each kind, and the first bucket one more image.
+        objects = factories.make_objects(collection.buckets.get(), 2)
+        factories.detect(collection, objects, [factories.result(), factories.result(error="No picture.")])
+        waiting = domain.create_batch(
+            bucket=collection.buckets.get(), collections=[collection, grown], dedup="force"
+        )
+        domain.submit_batch(batch=waiting)
+    ExtractorVersion.objects.update(state=ExtractorVersion.State.FAILED)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "",
+        "home/running/",
+        "review/",
+        "images/",
+        "images/bkt_yard/",
+        "detectors/",
+        "detectors/state/",
+        "collections/col_street/",
+        "batches/",
+    ],
+)
+def test_more_rows_take_no_more_queries(collection: Collection, page: str) -> None:
+    client = client_of(Role.MANAGER)
+    counts = []
+    for more in (1, 2):
+        for _ in range(more):
+            grow()
+        client.get(f"/n/demo/{page}")  # the session's first visit writes
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            assert client.get(f"/n/demo/{page}").status_code == 200
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("over", [True, False])
+def test_a_batch_of_more_collections_takes_no_more_queries(collection: Collection, over: bool) -> None:
+    client = client_of(Role.MANAGER)
+    counts = []
+    for more in (1, 3):
+        collections = [
+            collection,
+            *(factories.make_collection(collection.buckets.get()) for _ in range(more - 1)),
+        ]
+        factories.make_objects(collection.buckets.get(), more)
+        row = domain.create_batch(bucket=collection.buckets.get(), collections=collections)
+        domain.submit_batch(batch=row)
+        row.items.update(state="FAILED", reason="No picture.")
+        if over:
+            domain.finish_if_done(row)
+        else:
+            row.items.update(state="PENDING")
+            ExtractorVersion.objects.update(state=ExtractorVersion.State.FAILED)
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(f"/n/demo/batches/{row.public_id}/").status_code == 200
+        counts.append(len(queries))
+        ExtractorVersion.objects.update(state=ExtractorVersion.State.READY)
+    assert counts[0] == counts[1]
+
+
+def test_the_progress_of_many_is_that_of_each(collection: Collection, batch: Batch) -> None:
+    objects = factories.make_objects(collection.buckets.get(), 3)
+    waiting = domain.submit_batch(
+        batch=domain.create_batch(
+            bucket=collection.buckets.get(),
+            collections=[collection],
+            object_ids=[o.public_id for o in objects],
+        )
+    )
+    empty = domain.create_batch(bucket=factories.make_bucket(collection.namespace), collections=[collection])
+    ExtractorVersion.objects.update(state=ExtractorVersion.State.FAILED)
+    found = progress_of([batch, waiting, empty])
+    assert found == {one.pk: batch_progress(one) for one in (batch, waiting, empty)}
+    assert (found[batch.pk]["done"], found[batch.pk]["failed"], found[batch.pk]["waits_for"]) == (1, 1, "")
+    assert found[waiting.pk]["waits_for"] == str(collection.extractor_version)
+    assert (found[waiting.pk]["pending"], found[waiting.pk]["total"], found[empty.pk]["total"]) == (3, 3, 0)

@@ -19,7 +19,7 @@ from mixcv.tenancy.actors import SYSTEM
 from review.queues import domain as queues
 from review.queues.models import QueueItem
 from review.queues.queries import class_choices, waiting_queues, work_on
-from review.verdicts.domain import Verdict, record_verdicts
+from review.verdicts.domain import Verdict, record_verdicts, retract_verdicts
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db
@@ -188,3 +188,16 @@ def test_the_detectors_own_classes_come_first_then_the_commonest(collection, nam
     record_verdicts(namespace=namespace, verdicts=[verdict], by=SYSTEM)
     names = [choice["name"] for choice in class_choices(make.queue_of(collection))]
     assert names == ["bus", "person", "truck", "zebra", "aardvark"]
+
+
+def test_taking_back_a_verdict_on_a_superseded_box_brings_nothing_back(collection, namespace):
+    document = make.make_detected(collection)[0]
+    box = make.detections_of(document)[-1]
+    row = record_verdicts(namespace=namespace, verdicts=[Verdict("confirmed", box.pk)], by=SYSTEM)[
+        0
+    ].annotation
+    make.detect(collection, [document.object], [make.result()], dedup="replace")
+    retract_verdicts(namespace=namespace, annotation_ids=[row.public_id], by=SYSTEM)
+    queue = make.queue_of(collection)
+    assert (queue.waiting_count, queue.done_count) == (0, 0)
+    assert queues.next_image(queue=queue, user=make.make_user(namespace)) is None

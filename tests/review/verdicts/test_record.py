@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
+from django.db import connection
 
 from extraction.classes.models import ObjectClass
 from extraction.truth.models import GroundTruthBox, ImageReview
@@ -227,3 +230,28 @@ def test_a_bulk_takes_the_same_number_of_queries_as_a_few(namespace, django_asse
     with django_assert_max_num_queries(32):
         outcomes = record(namespace, *verdicts)
     assert all(outcome.error is None for outcome in outcomes)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_undo_beside_anothers_verdict_leaves_the_others_standing():
+    namespace = make.make_namespace()
+    collection = make.make_collection(make.make_bucket(namespace))
+    for document in make.make_detected(collection, 6):
+        bus = make.detections_of(document)[2]
+        ref = record(namespace, Verdict("confirmed", bus.pk))[0].annotation.public_id
+
+        def decide(key=bus.pk) -> None:
+            try:
+                record(namespace, Verdict("corrected", key, class_name="truck"), by=OLE)
+            finally:
+                connection.close()
+
+        other = threading.Thread(target=decide)
+        other.start()
+        retract_verdicts(namespace=namespace, annotation_ids=[ref], by=INES)
+        other.join()
+        bus.refresh_from_db()
+        assert (bus.decided_label, bus.decided_class.name) == ("corrected", "truck")
+        assert truth_of(document) == [("truck", "active")]
+    queue = make.queue_of(collection)
+    assert (queue.waiting_count, queue.done_count) == (6, 6)
