@@ -50,7 +50,7 @@ def secret_key(home: Path) -> str:
         return path.read_text().strip()
     except FileNotFoundError:
         pass
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Written whole beside it and linked into place: two processes that start together end up with one key.
     mine = home / f".secret_key.{os.getpid()}"
     descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

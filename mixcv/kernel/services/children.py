@@ -116,8 +116,9 @@ def spawn(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     stop_signal: int = signal.SIGTERM,
+    umask: int = -1,
 ) -> Child:
-    """Starts `argv` as the leader of a new session, its output appended to `log`."""
+    """Starts `argv` as the leader of a new session, its output appended to `log`. A umask of -1 is this one's."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         popen = subprocess.Popen(
@@ -128,6 +129,7 @@ def spawn(
             env=dict(env) if env is not None else None,
             cwd=cwd,
             start_new_session=True,
+            umask=umask,
         )
     return Child(name, popen, log, stop_signal, time.monotonic())
 

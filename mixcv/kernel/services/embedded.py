@@ -27,19 +27,34 @@ from mixcv.kernel.services.valkey import Valkey
 
 Announce = Callable[[str], None]
 _STOP_SECONDS = 20.0
+_PRIVATE = ("logs", "postgres", "valkey")
 
 
 def _silent(_line: str) -> None:
     return None
 
 
+def _close(folder: Path, *, make: bool) -> None:
+    """Mode 0700 for a folder; one that belongs to another user stays as it is."""
+    if make:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_dir() and folder.stat().st_uid == os.geteuid():
+        folder.chmod(0o700)
+
+
 def make_home(home: Path) -> None:
-    """Makes the data folder and its private folder of sockets; says so where it may not."""
+    """Makes the data folder and its private folder of sockets; says so where it may not.
+
+    A folder that it makes is this user's alone. One that was there keeps its mode, but the folders in it that hold
+    sessions, passwords' hashes and logs are closed to others all the same.
+    """
     run = runtime_dir(home)
     try:
-        home.mkdir(parents=True, exist_ok=True)
-        for name in ("logs", "static"):
-            (home / name).mkdir(exist_ok=True)
+        if not home.exists():
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (home / "static").mkdir(exist_ok=True)
+        for name in _PRIVATE:
+            _close(home / name, make=name == "logs")
         run.mkdir(mode=0o700, exist_ok=True)
         if run.stat().st_uid != os.geteuid():
             raise ServiceFailed(f"{run} belongs to another user. Remove it, or choose a shorter MIXCV_HOME.")
@@ -95,6 +110,11 @@ class Services:
         make_home(self.home)
         return self.lock.acquire(**owner)
 
+    def end_leftovers(self) -> None:
+        """Ends what an owner that was killed left running. Only for the one who holds the lock."""
+        assert self.lock.held, "an owner's processes are its own"
+        leftovers.end_recorded_groups(self.groups_file, home=self.home)
+
     def start(self, *, announce: Announce = _silent, **owner: Any) -> None:
         """Takes the folder's lock and starts the parts; `owner` is what others read about this process.
 
@@ -102,7 +122,7 @@ class Services:
         """
         if not self.lock.held and not self.acquire(**owner):
             raise HomeTaken(self.taken_message())
-        leftovers.end_recorded_groups(self.groups_file)
+        self.end_leftovers()
         self._guardian = Guardian()
         try:
             for part in self.parts:

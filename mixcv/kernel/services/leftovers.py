@@ -63,25 +63,54 @@ def record_groups(path: Path, pids: Iterable[int]) -> None:
     fresh.replace(path)
 
 
-def end_recorded_groups(path: Path, *, grace: float = 5.0) -> int:
-    """Ends the recorded groups whose leader is still the same process; how many there were."""
+def end_recorded_groups(path: Path, *, home: Path, grace: float = 5.0) -> int:
+    """Ends the recorded groups that are still there; how many there were.
+
+    One is where its leader is the same process as then, or, with the leader dead, where a member has `home` as its
+    MIXCV_HOME: a killed server's children go on listening.
+    """
     try:
-        rows = json.loads(path.read_text())
+        rows = [(int(pid), float(created)) for pid, created in json.loads(path.read_text())]
     except (FileNotFoundError, ValueError):
         return 0
-    groups = []
-    for pid, created in rows:
-        with contextlib.suppress(psutil.Error):
-            process = psutil.Process(pid)
-            # A pid is used again some day; the start time tells.
-            if abs(process.create_time() - created) < 1 and not _is_zombie(process):
-                groups.append(pid)
+    groups = _still_there(rows, home)
     for number, wait in ((signal.SIGTERM, grace), (signal.SIGKILL, 1.0)):
-        for group in groups:
+        left = _still_there(rows, home)
+        for group in left:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(group, number)
         deadline = time.monotonic() + wait
-        while time.monotonic() < deadline and any(is_live_process(group) for group in groups):
+        while left and time.monotonic() < deadline:
             time.sleep(0.05)
+            left = _still_there(rows, home)
     path.unlink(missing_ok=True)
     return len(groups)
+
+
+def _still_there(rows: Iterable[tuple[int, float]], home: Path) -> set[int]:
+    """The groups of `rows`, each a leader with its start time, that still have a live member."""
+    there: set[int] = set()
+    orphaned: set[int] = set()
+    for pid, created in rows:
+        try:
+            leader = psutil.Process(pid)
+            # A pid is used again some day, by the next container's first processes even at once; the start time tells.
+            if abs(leader.create_time() - created) >= 1:
+                continue
+            (orphaned if _is_zombie(leader) else there).add(pid)
+        except psutil.Error:
+            orphaned.add(pid)
+    orphaned.discard(os.getpgrp())
+    if orphaned:
+        there |= {group for group in _groups_of(home) if group in orphaned}
+    return there
+
+
+def _groups_of(home: Path) -> set[int]:
+    """The process groups that have a live process of this data folder."""
+    found: set[int] = set()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if not _is_zombie(process) and process.environ().get("MIXCV_HOME") == str(home):
+                found.add(os.getpgid(process.pid))
+    return found

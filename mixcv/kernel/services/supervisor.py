@@ -126,6 +126,9 @@ class Supervisor:
 
     def _start(self) -> None:
         self._take_home()
+        if self.services.lock.held:
+            # A killed owner's web server may still listen on the very port that is wanted.
+            self.services.end_leftovers()
         check_port(self.host, self.port)
         self.services.start(announce=self.announce)
         with self.stop_request.interruptible():

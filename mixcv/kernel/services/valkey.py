@@ -50,11 +50,17 @@ class Valkey:
         leftovers.end_servers(self.data)
         self.socket.unlink(missing_ok=True)
 
+    def close_to_others(self) -> None:
+        """Session keys lie in here: this user's alone, files of an earlier version too."""
+        self.data.chmod(0o700)
+        for path in self.data.rglob("*"):
+            path.chmod(0o700 if path.is_dir() else 0o600)
+
     def spawn(self) -> Child:
         argv = [binary(), "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
         argv += ["--dir", str(self.data), "--appendonly", "yes", "--save", "", "--daemonize", "no"]
         argv += ["--appendfsync", "everysec" if self.fsync else "no", "--maxmemory-policy", "noeviction"]
-        return spawn(self.name, argv, log=self.log, stop_signal=signal.SIGTERM)
+        return spawn(self.name, argv, log=self.log, stop_signal=signal.SIGTERM, umask=0o077)
 
     def answers(self) -> bool:
         client = redis.Redis(unix_socket_path=str(self.socket), socket_timeout=5)
@@ -67,8 +73,9 @@ class Valkey:
             client.close()
 
     def start(self) -> Child:
-        self.data.mkdir(parents=True, exist_ok=True)
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.recover()
+        self.close_to_others()
         child = self.spawn()
         deadline = time.monotonic() + START_SECONDS
         while not self.answers():

@@ -16,7 +16,7 @@ import psutil
 import psycopg
 import pytest
 
-from mixcv.kernel.services import postgres
+from mixcv.kernel.services import leftovers, postgres
 from mixcv.kernel.services.embedded import Services, ensure_services, make_home
 from mixcv.kernel.services.errors import HomeTaken, ServiceFailed
 from mixcv.kernel.services.paths import runtime_dir
@@ -179,6 +179,66 @@ def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ServiceFailed, match=r"cannot be written to .* Set MIXCV_HOME"):
         make_home(tmp_path / "file" / "home")
+
+
+def modes(*paths: Path) -> set[str]:
+    return {f"{path.stat().st_mode & 0o777:o}" for path in paths}
+
+
+def test_others_read_neither_sessions_nor_logs(home: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        with ensure_services(home):
+            pass
+    finally:
+        os.umask(before)
+    assert modes(home, home / "logs", home / "postgres", home / "valkey") == {"700"}
+    kept = list((home / "valkey").rglob("*"))
+    assert modes(*(path for path in kept if path.is_file())) == {"600"}
+    assert modes(*(path for path in kept if path.is_dir())) == {"700"}
+
+
+def test_a_folder_of_an_earlier_version_is_closed_and_a_given_one_keeps_its_mode(home: Path) -> None:
+    (home / "valkey").mkdir(parents=True)
+    (home / "logs").mkdir()
+    for folder in (home, home / "valkey", home / "logs"):
+        folder.chmod(0o755)
+    make_home(home)
+    assert modes(home) == {"755"}
+    assert modes(home / "valkey", home / "logs") == {"700"}
+
+
+ORPHAN = """
+import os, sys, time
+if os.fork():
+    time.sleep(0.5)
+    os._exit(0)
+print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(("owner", "ended"), [("home", 1), ("another", 0)])
+def test_a_group_whose_leader_died_is_ended_where_it_is_of_this_home(
+    tmp_path: Path, owner: str, ended: int
+) -> None:
+    leader = subprocess.Popen(
+        [sys.executable, "-c", ORPHAN],
+        env={**os.environ, "MIXCV_HOME": str(tmp_path / owner)},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert leader.stdout is not None
+    child = psutil.Process(int(leader.stdout.readline()))
+    record = tmp_path / "processes.json"
+    leftovers.record_groups(record, [leader.pid])
+    leader.wait()
+    try:
+        assert leftovers.end_recorded_groups(record, home=tmp_path / "home") == ended
+        assert leftovers.is_live_process(child.pid) == (not ended)
+    finally:
+        kill_all([child])
 
 
 def test_root_without_user_namespaces_hears_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

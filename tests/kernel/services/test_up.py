@@ -161,6 +161,20 @@ def test_all_killed_it_starts_again(home: Path) -> None:
     assert processes_of(home) == []
 
 
+def test_it_takes_its_port_back_from_what_a_killed_one_left(home: Path) -> None:
+    up = Up(home)
+    up.wait_ready()
+    guardian = next(p for p in processes_of(home) if any("guardian" in word for word in p.cmdline()))
+    kill_all([guardian, psutil.Process(up.popen.pid)])
+    up.popen.wait()
+    assert up.healthz() == 200, "its web server outlives it"
+    again = Up(home, up.port)
+    again.wait_ready()
+    again.popen.send_signal(signal.SIGINT)
+    assert again.popen.wait(25) == 0
+    assert processes_of(home) == []
+
+
 @pytest.mark.slow
 def test_two_run_side_by_side(tmp_path: Path) -> None:
     first, second = Up(tmp_path / "one"), Up(tmp_path / "two")
