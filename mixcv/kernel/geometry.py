@@ -79,7 +79,12 @@ def parse_bbox(value: Any, *, field: str = "bbox") -> Box:
             raise InvalidInput(
                 f"{key} of the box is {number!r}; it must be a number of pixels.", field=f"{field}.{key}"
             )
-        numbers.append(float(number))
+        try:
+            numbers.append(float(number))
+        except OverflowError:
+            raise InvalidInput(
+                f"{key} of the box is too large; it must be a number of pixels.", field=f"{field}.{key}"
+            ) from None
     return Box(*numbers)
 
 

@@ -53,6 +53,7 @@ def test_a_box_inside_stays_bit_for_bit():
         ({"x": 1, "y": 2, "w": 3}, "h of the box is None"),
         ({"x": "1", "y": 2, "w": 3, "h": 4}, "x of the box is '1'"),
         ({"x": True, "y": 2, "w": 3, "h": 4}, "x of the box is True"),
+        ({"x": 1, "y": 10**400, "w": 3, "h": 4}, "y of the box is too large"),
     ],
 )
 def test_a_payload_that_is_no_box_is_refused_by_its_key(value, words):
