@@ -136,7 +136,10 @@ def fetch(url: str, *, max_bytes: int, seconds: float = 30) -> Answer:
         answer, onward = _one_request(url, max_bytes=max_bytes, until=until)
         if onward is None:
             return answer
-        url = urljoin(url, onward)
+        try:
+            url = urljoin(url, onward)
+        except ValueError:
+            raise BadUrl(f"The address leads on to {onward[:200]!r}, which is none.", field="url") from None
     raise BadAnswer(f"The address leads on more than {MAX_REDIRECTS} times. Give the last one.", field="url")
 
 

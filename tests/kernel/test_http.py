@@ -22,9 +22,9 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        if self.path == "/away":
+        if self.path in {"/away", "/nowhere"}:
             self.send_response(302)
-            self.send_header("Location", "file:///etc/passwd")
+            self.send_header("Location", "file:///etc/passwd" if self.path == "/away" else "http://[bad")
             self.end_headers()
             return
         body = self.headers["Host"].encode() if self.path == "/host" else b"x" * 1000
@@ -70,6 +70,11 @@ def test_it_follows_three_redirects_and_no_fourth(server):
 def test_it_checks_where_a_redirect_leads(server):
     with pytest.raises(http.BadUrl, match="Allowed: http and https"):
         http.fetch(f"{server}/away", max_bytes=5000)
+
+
+def test_a_redirect_to_no_address_is_named(server):
+    with pytest.raises(http.BadUrl, match="leads on to"):
+        http.fetch(f"{server}/nowhere", max_bytes=5000)
 
 
 @pytest.mark.parametrize("path", ["/ok", "/endless"])

@@ -54,6 +54,10 @@ def _fetch(row: Object, by: Actor) -> bool:
     except DomainError as error:
         _finish(row, None, error.message, by)
         return False
+    except Exception as error:  # the worker's boundary: else this object would be fetched again for ever
+        log.exception("%s: fetching %s", row.public_id, row.source_url)
+        _finish(row, None, f"The fetch broke off ({type(error).__name__}); the server's log says why.", by)
+        return False
     return _finish(row, picture, "", by)
 
 

@@ -230,6 +230,21 @@ def test_an_address_that_names_no_image_fails_with_its_reason(bucket, monkeypatc
     assert Event.objects.filter(type="object.failed").exists()
 
 
+def test_a_fetch_that_breaks_off_fails_its_object_alone(bucket, monkeypatch, caplog):
+    def fetch(url, **_):
+        if "bad" in url:
+            raise ZeroDivisionError("by nothing")
+        return http.Answer(200, make.encode(), "image/jpeg", url)
+
+    monkeypatch.setattr(http, "fetch", fetch)
+    outcomes = add(bucket, *(Incoming(url=f"https://host.example/{name}.jpg") for name in ("bad", "good")))
+    assert fetch_objects(keys=[outcome.object.pk for outcome in outcomes]) == 1
+    bad, good = Object.objects.order_by("pk")
+    assert (bad.state, good.state) == (Object.State.FAILED, Object.State.READY)
+    assert "ZeroDivisionError" in bad.error
+    assert "by nothing" in caplog.text
+
+
 def test_the_sweep_takes_up_what_got_lost_once(bucket):
     (outcome,) = add(bucket, Incoming(url="https://host.example/a.jpg"))
     assert stuck_objects() == []
