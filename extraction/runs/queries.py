@@ -14,7 +14,6 @@ from extraction.runs.models import Batch, BatchItem, Collection, Detection, Docu
 from mixcv.kernel.errors import Conflict, NotFound
 from mixcv.tenancy.models import Namespace
 
-
 _COUNTED = ("done", "failed", "skipped", "pending", "running", "total")
 
 

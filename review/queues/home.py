@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 from extraction.intake.models import Image, Object
 from extraction.packages.models import ExtractorVersion
 from extraction.runs.models import Batch, Collection, Detection
-from extraction.runs.queries import batch_progress, batches_of
+from extraction.runs.queries import batches_of, progress_of
 from mixcv.tenancy.addresses import address, address_if_there
 from mixcv.tenancy.models import Namespace
 from mixcv.tenancy.request import AppRequest
@@ -59,7 +59,9 @@ def running(request: AppRequest) -> HttpResponse:
 
 
 def _live(namespace: Namespace) -> list[tuple[Batch, dict[str, object]]]:
-    return [(batch, batch_progress(batch)) for batch in batches_of(namespace).filter(state__in=LIVE)[:5]]
+    rows = list(batches_of(namespace).filter(state__in=LIVE)[:5])
+    progress = progress_of(rows)
+    return [(batch, progress[batch.pk]) for batch in rows]
 
 
 def _totals(namespace: Namespace) -> dict[str, int]:
