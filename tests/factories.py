@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from django.db import transaction
 from PIL import Image as Pillow
 
 from extraction.classes.domain import ensure_classes
@@ -126,14 +127,16 @@ def detect(
     collection: Collection, objects: Sequence[Object], results: Sequence[ImageResult], *, dedup: str = "skip"
 ) -> Batch:
     """Run objects through a collection as a worker would, with these results in place of a host's."""
-    batch = runs.create_batch(
-        bucket=objects[0].bucket,
-        collections=[collection],
-        object_ids=[o.public_id for o in objects],
-        dedup=dedup,
-    )
-    runs.submit_batch(batch=batch)
-    items = runs.claim_items(collection_id=collection.pk, worker="test", limit=len(objects))
+    # In one transaction: the session's real worker would else be told of the batch, and might be the first to claim.
+    with transaction.atomic():
+        batch = runs.create_batch(
+            bucket=objects[0].bucket,
+            collections=[collection],
+            object_ids=[o.public_id for o in objects],
+            dedup=dedup,
+        )
+        runs.submit_batch(batch=batch)
+        items = runs.claim_items(collection_id=collection.pk, worker="test", limit=len(objects))
     by_object = dict(zip([o.pk for o in objects], results, strict=True))
     runs.write_chunk(
         collection=collection,

@@ -200,6 +200,8 @@ def test_verdicts_are_kept_while_the_server_is_away(tab: Any, desk: Desk) -> Non
     expect(toast).to_contain_text("Not saved: the server did not answer")
     expect(toast).to_contain_text("3 verdicts are kept here", timeout=8000)
     assert labels() == []
+    # The page tries again by itself; where it did so now, the button would be gone before it is pressed.
+    wait_for(tab, "(o => !o.busy && o.timer && (clearTimeout(o.timer), true))(window.mixcvFocus.outbox)")
     tab.unroute("**/verdict/")
     toast.get_by_text("Try again").click()
     settled(tab)

@@ -8,7 +8,9 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from extraction.runs import domain as runs
 from mixcv.celery import app
+from tests import factories
 from tests.conftest import HOME
 from tests.processes import Worker, wait_until
 
@@ -35,6 +37,22 @@ def test_the_worker_answers_dies_and_comes_back(worker: Worker) -> None:
 
 def test_the_worker_is_there_again_for_the_next_test(worker: Worker) -> None:
     assert worker.alive
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_live_worker_finds_nothing_to_take_from_a_test_that_plays_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    claimed: list[object] = []
+
+    def at_once(_name: str, *, args: list[int], **_options: object) -> None:
+        claimed.extend(runs.claim_items(collection_id=args[0], worker="real", limit=9))
+
+    monkeypatch.setattr(app, "send_task", at_once)
+    collection = factories.make_collection(factories.make_bucket(factories.make_namespace()))
+    factories.make_detected(collection, 2)
+    assert claimed == []
+    assert factories.queue_of(collection).waiting_count == 4
 
 
 @pytest.mark.browser
