@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,14 @@ def env_int(name: str, default: int) -> int:
 def env_list(name: str, default: list[str]) -> list[str]:
     raw = os.environ.get(name, "")
     return [part.strip() for part in raw.split(",") if part.strip()] or default
+
+
+def device_from_env() -> str:
+    """`MIXCV_DEVICE`: auto, cpu, mps, cuda or cuda:0 and so on."""
+    raw = os.environ.get("MIXCV_DEVICE", "").strip() or "auto"
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,2})?", raw):
+        raise Misconfigured(f"MIXCV_DEVICE={raw!r}: it must be auto, cpu, mps, cuda or cuda:0 and so on.")
+    return raw
 
 
 def secret_key(home: Path) -> str:

@@ -10,7 +10,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mixcv.config import database_from_env, env_bool, env_int, env_list, redis_urls, secret_key
+from mixcv.config import (
+    database_from_env,
+    device_from_env,
+    env_bool,
+    env_int,
+    env_list,
+    redis_urls,
+    secret_key,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -150,7 +158,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PERMISSION_CLASSES": ["mixcv.tenancy.keys.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": [
-        "rest_framework.parsers.JSONParser",
+        "mixcv.kernel.json_body.StrictJSONParser",
         "rest_framework.parsers.MultiPartParser",
     ],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -179,12 +187,12 @@ MIXCV_MAX_IMAGE_PIXELS = env_int("MIXCV_MAX_IMAGE_PIXELS", 100_000_000)
 MIXCV_ALLOW_PRIVATE_URLS = env_bool("MIXCV_ALLOW_PRIVATE_URLS", False)
 MIXCV_EMBEDDER = os.environ.get("MIXCV_EMBEDDER", "offline")
 MIXCV_DETECTOR = os.environ.get("MIXCV_DETECTOR", "")
-MIXCV_DEVICE = os.environ.get("MIXCV_DEVICE", "auto")
+MIXCV_DEVICE = device_from_env()
 MIXCV_THRESHOLD = float(os.environ.get("MIXCV_THRESHOLD", "0.25"))
 MIXCV_IMAGE_SIZE = env_int("MIXCV_IMAGE_SIZE", 640)
 MIXCV_MAX_HOSTS = env_int("MIXCV_MAX_HOSTS", 2)
 MIXCV_HOST_MEMORY_MB = env_int("MIXCV_HOST_MEMORY_MB", 6000)
-MIXCV_CHUNK_IMAGES = env_int("MIXCV_CHUNK_IMAGES", 32)
+MIXCV_CHUNK_IMAGES = env_int("MIXCV_CHUNK_IMAGES", 16)
 MIXCV_GATHER_SECONDS = env_int("MIXCV_GATHER_SECONDS", 2)
 MIXCV_LEASE_SECONDS = env_int("MIXCV_LEASE_SECONDS", 60)
 MIXCV_REVIEW_LEASE_SECONDS = env_int("MIXCV_REVIEW_LEASE_SECONDS", 180)

@@ -48,7 +48,8 @@ def spec_of(version: ExtractorVersion, overrides: dict[str, Any] | None = None) 
     if folder is None:
         raise NotFound(f"There is no built-in package {version.package!r}.")
     weights = named_file(version.weights, version.weights_name or "weights.pt") if version.weights else None
-    device = None if settings.MIXCV_DEVICE == "auto" else settings.MIXCV_DEVICE
+    wanted = dict(overrides or {})
+    device = wanted.pop("device", settings.MIXCV_DEVICE)
     return HostSpec(
         package_dir=folder,
         weights_dir=settings.MIXCV_WEIGHTS,
@@ -56,8 +57,8 @@ def spec_of(version: ExtractorVersion, overrides: dict[str, Any] | None = None) 
         weights=weights,
         # A version's vectors stay in the space that its first deployment chose, whatever the setting says later.
         embedder=version.runtime.get("embedder_setting") or settings.MIXCV_EMBEDDER,
-        parameters=parameters_json(effective_parameters(version, overrides or {})),
-        device=device,
+        parameters=parameters_json(effective_parameters(version, wanted)),
+        device=None if device == "auto" else device,
         memory_limit_mb=settings.MIXCV_HOST_MEMORY_MB,
     )
 

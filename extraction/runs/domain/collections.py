@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,13 +18,15 @@ from mixcv.kernel.ids import named_id
 from mixcv.tenancy.actors import SYSTEM, Actor
 from mixcv.tenancy.models import Namespace
 
+DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,2})?")
+
 
 def check_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
-    """A collection's own threshold (0 to 1) and image_size (pixels, 32 to 4096, a multiple of 32)."""
-    unknown = sorted(set(parameters) - {"threshold", "image_size", "iou"})
+    """A collection's own threshold and iou (0 to 1), image_size (pixels, 32 to 4096, a multiple of 32), device."""
+    unknown = sorted(set(parameters) - {"threshold", "image_size", "iou", "device"})
     if unknown:
         raise InvalidInput(
-            f"Unknown parameter {', '.join(unknown)}. Allowed: threshold, image_size, iou.",
+            f"Unknown parameter {', '.join(unknown)}. Allowed: threshold, image_size, iou, device.",
             field="parameters",
         )
     for name in ("threshold", "iou"):
@@ -39,6 +42,12 @@ def check_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
         raise InvalidInput(
             f"image_size is {size!r}; it must be a multiple of 32 from 32 to 4096 pixels.",
             field="parameters.image_size",
+        )
+    device = parameters.get("device")
+    if device is not None and not (isinstance(device, str) and DEVICE.fullmatch(device)):
+        raise InvalidInput(
+            f"device is {device!r}; it must be auto, cpu, mps, cuda or cuda:0 and so on.",
+            field="parameters.device",
         )
     return {name: value for name, value in parameters.items() if value is not None}
 

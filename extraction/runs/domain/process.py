@@ -22,7 +22,7 @@ from mixcv.kernel import storage
 from mixcv.kernel.errors import DomainError
 
 log = logging.getLogger(__name__)
-IN_FLIGHT = 2
+IN_FLIGHT = 3
 
 Flying = tuple[list[Claimed], "Future[list[ImageResult]]"]
 

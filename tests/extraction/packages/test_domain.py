@@ -119,3 +119,49 @@ def test_a_deployment_whose_worker_was_killed_is_taken_up_again(namespace, bring
     Deployment.objects.filter(pk=deployment.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
     assert domain.lost_deployments() == [deployment.pk]
     assert bring_up(version).state == "ready"
+
+
+def test_a_collections_device_goes_before_the_setting(namespace, settings):
+    settings.MIXCV_DEVICE = "auto"
+    version = domain.register_version(namespace=namespace, extractor="street", version="1.0.0")
+    assert spec_of(version).device is None
+    spec = spec_of(version, {"device": "cuda:1", "threshold": 0.4})
+    assert spec.device == "cuda:1"
+    assert '"threshold": 0.4' in spec.parameters
+    assert "device" not in spec.parameters
+
+
+@pytest.mark.parametrize("names", [{0: "cat", 1: "cat"}, {0: " cat", 1: "cat"}])
+def test_weights_that_name_a_class_twice_are_refused_in_words(namespace, bring_up, names):
+    version = bring_up(
+        domain.register_version(namespace=namespace, extractor="street", version="1.0.0"),
+        dataclasses.replace(INFO, class_names=names),
+    )
+    assert (version.state, "twice: cat" in version.error) == ("failed", True)
+
+
+def test_whatever_breaks_a_deployment_is_recorded(namespace, bring_up, monkeypatch):
+    def broken(*args):
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(domain, "_make_features", broken)
+    version = bring_up(domain.register_version(namespace=namespace, extractor="street", version="1.0.0"))
+    assert (version.state, version.error) == ("failed", "The deployment broke: out of luck")
+
+
+def test_a_version_retired_while_it_comes_up_stays_retired(namespace, monkeypatch):
+    version = domain.register_version(namespace=namespace, extractor="street", version="1.0.0")
+    deployment = domain.deploy(version=version)
+    version.refresh_from_db()
+
+    def slow(row):
+        domain.retire(version=row, by=SYSTEM)
+        return type("Host", (), {"info": INFO})
+
+    monkeypatch.setattr(domain, "warm_host", slow)
+    domain.bring_up(
+        deployment=Deployment.objects.select_related("extractor_version__extractor").get(pk=deployment.pk)
+    )
+    version.refresh_from_db()
+    version.extractor.refresh_from_db()
+    assert (version.state, version.extractor.production) == ("retired", None)
