@@ -15,6 +15,7 @@ from mixcv.kernel.errors import Conflict, NotFound
 from mixcv.tenancy.models import Namespace
 
 _COUNTED = ("done", "failed", "skipped", "pending", "running", "total")
+_NOTHING = [0] * len(_COUNTED)
 
 
 class Ambiguous(Conflict):
@@ -54,9 +55,8 @@ def progress_of(batches: Iterable[Batch]) -> dict[int, dict[str, Any]]:
     """
     rows = {batch.pk: batch for batch in batches}
     state = BatchItem.State
-    grouped = {
-        counts.pop("batch_id"): counts
-        for counts in BatchItem.objects.filter(batch__in=rows)
+    grouped = (
+        BatchItem.objects.filter(batch__in=rows)
         .values("batch_id")
         .order_by("batch_id")
         .annotate(
@@ -67,10 +67,11 @@ def progress_of(batches: Iterable[Batch]) -> dict[int, dict[str, Any]]:
             running=Count("pk", filter=Q(state=state.RUNNING)),
             total=Count("pk"),
         )
-    }
+    )
+    by_batch = {key: counts for key, *counts in grouped.values_list("batch_id", *_COUNTED)}
     found: dict[int, dict[str, Any]] = {}
     for key, batch in rows.items():
-        counts = dict(grouped.get(key) or dict.fromkeys(_COUNTED, 0))
+        counts: dict[str, Any] = dict(zip(_COUNTED, by_batch.get(key, _NOTHING), strict=True))
         job = batch.job
         counts["rate"] = job.rate if job and not batch.is_over else 0.0
         left = counts["pending"] + counts["running"]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import QuerySet
 
 from extraction.intake.domain import Incoming, Outcome, add_objects, ensure_bucket
 from extraction.intake.images import check_size
@@ -24,6 +25,7 @@ _ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 _GROUP = 64
 _GROUP_BYTES = 128_000_000
 _QUIET_SECONDS = 20
+_NAMED = 5
 _BY = Actor("ingest", "command")
 
 
@@ -89,7 +91,10 @@ class Command(BaseCommand):
         return outcomes
 
     def _hand_over(self, bucket: Bucket, collection: Collection, outcomes: Sequence[Outcome]) -> None:
-        """A batch for what the collection does not take up by itself: it watches other buckets, or came later."""
+        """A batch for what the collection does not take up by itself: it watches other buckets, or came later.
+
+        What failed or was cancelled earlier is tried again.
+        """
         watches = collection.enabled and collection.buckets.filter(pk=bucket.pk).exists()
         rows = {
             one.object.pk: one.object
@@ -97,9 +102,11 @@ class Command(BaseCommand):
             if one.object and (one.status == "duplicate" or not watches)
         }
         known = set(
-            BatchItem.objects.filter(collection=collection, object__in=rows).values_list(
-                "object_id", flat=True
+            _under_way(collection, rows)
+            .union(
+                BatchItem.objects.filter(collection=collection, object__in=rows, state=BatchItem.State.DONE)
             )
+            .values_list("object_id", flat=True)
         )
         wanted = [row.public_id for key, row in rows.items() if key not in known]
         if not wanted:
@@ -119,13 +126,16 @@ class Command(BaseCommand):
     def _wait(
         self, bucket: Bucket, collection: Collection, outcomes: Sequence[Outcome], seconds: float
     ) -> None:
-        """Until no object of this folder waits for this collection. Raises CommandError when the time is up."""
+        """Until no object of this folder waits for this collection.
+
+        Raises CommandError when the time is up, and with the reasons where some failed.
+        """
         keys = sorted({one.object.pk for one in outcomes if one.object})
-        items = BatchItem.objects.filter(collection=collection, object__in=keys)
+        items = _under_way(collection, keys)
         end = time.monotonic() + seconds
         moved, last = time.monotonic(), -1
         while True:
-            live = items.filter(state__in=[BatchItem.State.PENDING, BatchItem.State.RUNNING]).count()
+            live = items.values("object_id").distinct().count()
             gathering = Batch.objects.filter(
                 bucket=bucket, collections=collection, state=Batch.State.OPEN
             ).exists()
@@ -144,14 +154,42 @@ class Command(BaseCommand):
                 moved = time.monotonic() + 60
             time.sleep(0.5)
         self.bar.done()
-        self._say_result(bucket, collection, keys)
+        self._say_result(collection, keys)
 
-    def _say_result(self, bucket: Bucket, collection: Collection, keys: Sequence[int]) -> None:
-        detected = Object.objects.filter(pk__in=keys, documents__collection=collection).distinct().count()
-        failed = len(keys) - detected
-        self.stderr.write(
-            f"{collection.name}: {detected:,} images detected" + (f", {failed:,} failed." if failed else ".")
+    def _say_result(self, collection: Collection, keys: Sequence[int]) -> None:
+        detected = Object.objects.filter(pk__in=keys, documents__collection=collection).distinct()
+        number = detected.count()
+        if number == len(keys):
+            self.stderr.write(f"{collection.name}: {number:,} images detected.")
+            return
+        last = (
+            BatchItem.objects.filter(collection=collection, object__in=keys)
+            .exclude(object__in=detected)
+            .select_related("object")
+            .order_by("object_id", "-pk")
+            .distinct("object_id")
         )
+        reasons = [
+            f"  {item.object.key}: {item.reason or item.get_state_display()}" for item in last[:_NAMED]
+        ]
+        more = len(keys) - number - len(reasons)
+        raise CommandError(
+            "\n".join(
+                [
+                    f"{collection.name}: {number:,} images detected, {len(keys) - number:,} failed:",
+                    *reasons,
+                    *([f"  and {more:,} more"] if more else []),
+                    "The same command tries them again.",
+                ]
+            )
+        )
+
+
+def _under_way(collection: Collection, objects: Iterable[int]) -> QuerySet[BatchItem]:
+    """Items of these objects that wait or are being detected; those of a draft, which nobody submitted, are neither."""
+    live = [BatchItem.State.PENDING, BatchItem.State.RUNNING]
+    items = BatchItem.objects.filter(collection=collection, object__in=list(objects), state__in=live)
+    return items.exclude(batch__state=Batch.State.DRAFT)
 
 
 def _namespace(ref: str) -> Namespace:

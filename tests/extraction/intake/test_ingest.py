@@ -6,7 +6,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from extraction.intake.models import Bucket, Object
-from extraction.runs.models import BatchItem
+from extraction.runs import domain as runs
+from extraction.runs.models import Batch, BatchItem
+from mixcv.tenancy.actors import SYSTEM
 from tests import factories
 from tests.extraction.intake import pictures as make
 
@@ -81,3 +83,46 @@ def test_it_refuses_what_is_no_folder_and_one_without_images(tmp_path, collectio
 def test_it_stops_waiting_when_the_time_is_up(folder, collection):
     with pytest.raises(CommandError, match="2 images still wait"):
         ingest(folder, wait=True, timeout=0.1)
+
+
+def work(collection, **reasons):
+    """Closes what gathers and detects as a worker would; `a="No picture."` fails the image whose key begins so."""
+    for batch in Batch.objects.filter(state=Batch.State.OPEN):
+        runs.close_batch(batch_id=batch.pk)
+    items = runs.claim_items(collection_id=collection.pk, worker="test", limit=9)
+    keys = dict(Object.objects.values_list("pk", "key"))
+    results = [factories.result(error=reasons.get(keys[item.object_id][0])) for item in items]
+    runs.write_chunk(collection=collection, worker="test", items=items, results=results)
+    for batch in Batch.objects.filter(state=Batch.State.PROCESSING):
+        runs.finish_if_done(batch)
+    return len(items)
+
+
+def states():
+    return sorted(BatchItem.objects.values_list("object__key", "state"))
+
+
+def test_what_failed_earlier_is_tried_again_and_what_is_done_is_not(folder, collection):
+    ingest(folder)
+    work(collection, a="No picture.")
+    ingest(folder)
+    assert states() == [("a.jpg", "FAILED"), ("a.jpg", "PENDING"), ("deep/b.PNG", "DONE")]
+    ingest(folder)
+    assert BatchItem.objects.count() == 3, "what waits is not asked for twice"
+    assert work(collection) == 1
+    ingest(folder, wait=True, timeout=0)
+
+
+def test_what_was_cancelled_earlier_is_tried_again(folder, collection):
+    ingest(folder)
+    runs.cancel_batch(batch=Batch.objects.get(), by=SYSTEM)
+    ingest(folder)
+    assert BatchItem.objects.filter(state="PENDING").count() == 2
+
+
+def test_waiting_for_some_that_fail_ends_with_why(folder, collection, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda _seconds: work(collection, d="No picture."))
+    with pytest.raises(CommandError) as caught:
+        ingest(folder, wait=True)
+    assert "digits: 1 images detected, 1 failed:" in str(caught.value)
+    assert "deep/b.PNG: No picture." in str(caught.value)
