@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import logging
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
@@ -34,6 +35,7 @@ from extraction.packages.host.errors import (
 from extraction.packages.host.spec import EmbedResult, HostInfo, HostSpec, ImageResult
 from extraction.packages.host.wire import BrokenFrame, Frame, read_frame, write_frame
 
+log = logging.getLogger(__name__)
 ENTRY = Path(__file__).resolve().parent / "__main__.py"
 LAST_WORDS_LINES = 40
 WATCH_S = 0.2
@@ -143,13 +145,21 @@ class Host:
         """
         try:
             process = self._spawn()
-        except OSError as error:
+        except Exception as error:  # this thread's boundary: `start` waits for `_end`
+            log.exception("host %s: starting", self.spec.key)
+            if self._process is not None:
+                self._kill_group(self._process)
+                self._process.wait()
             self._end(HostCrashed(f"The host cannot be started: {error}"))
             return
         stderr = threading.Thread(target=self._listen, args=(process.stderr,), daemon=True)
         stderr.start()
         threading.Thread(target=self._watch, args=(process,), daemon=True).start()
-        broken = self._read(cast("BinaryIO", process.stdout))
+        try:
+            broken = self._read(cast("BinaryIO", process.stdout))
+        except Exception as error:  # the boundary, as above: all that waits must hear of it
+            log.exception("host %s: reading an answer", self.spec.key)
+            broken = f"its answer cannot be read ({type(error).__name__}: {error})"
         self._kill_group(process)
         code = process.wait()
         stderr.join(timeout=2)
@@ -251,12 +261,12 @@ class Host:
         with self._lock:
             pending = self._pending.pop(int(header["id"]))
             self._deadline = time.monotonic() + self.spec.batch_timeout_s
-        if header["op"] == "error":
-            pending.future.set_exception(self._package_error(header))
-            return
         try:
-            pending.future.set_result(pending.decode(frame))
-        except (KeyError, TypeError, ValueError) as error:
+            if header["op"] == "error":
+                pending.future.set_exception(self._package_error(header))
+            else:
+                pending.future.set_result(pending.decode(frame))
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             pending.future.set_exception(PackageError(f"The host's answer cannot be read: {error}"))
 
     def _package_error(self, header: dict[str, Any]) -> HostError:
@@ -300,7 +310,8 @@ class Host:
         if not self._ready.done():
             self._ready.set_exception(reason)
         for pending in waiting:
-            pending.future.set_exception(reason)
+            with contextlib.suppress(InvalidStateError):  # nobody waits for it any more
+                pending.future.set_exception(reason)
         if self._process is not None:
             for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
                 if stream is not None:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pandas as pd
 
+from .text import class_name
+
 
 class BrokenPackage(Exception):
     """The package cannot be loaded; the message says what is wrong with it."""
@@ -41,7 +43,7 @@ class Pipeline:
                 if isinstance(names, (list, tuple)):
                     names = dict(enumerate(names))
                 if isinstance(names, dict):
-                    return {str(index): str(name) for index, name in names.items()}
+                    return _checked_names(names)
         return {}
 
     def run(self, paths: list[str]) -> pd.DataFrame:
@@ -56,6 +58,20 @@ class Pipeline:
         if "detections" not in frame:
             raise ValueError("the pipeline returned no column 'detections'")
         return frame
+
+
+def _checked_names(names: dict[Any, Any]) -> dict[str, str]:
+    """Class names by index. Raises BrokenPackage where an index is no whole number or a name no name."""
+    checked = {}
+    for index, name in names.items():
+        text = str(index)
+        if not text.isascii() or not text.isdigit() or len(text) > 9:
+            raise BrokenPackage(f"the model's class names must stand by index 0, 1, …, not {text[:60]!r}")
+        try:
+            checked[text] = class_name(name, f"the model's class {text}")
+        except ValueError as error:
+            raise BrokenPackage(str(error)) from None
+    return checked
 
 
 def load_pipeline(folder: Path, request: dict[str, Any]) -> Pipeline:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .text import class_name, is_storable
+
 MIN_SIDE = 1e-3  # pixels
 MIN_NORM = 1e-6
 _KNOWN = ("class", "confidence", "bbox", "class_scores")
@@ -66,9 +68,7 @@ def _row(number: int, entry: Any, width: int, height: int) -> dict[str, Any]:
     missing = [key for key in ("class", "confidence", "bbox") if key not in entry]
     if missing:
         raise BadOutput(f"{where} lacks {', '.join(missing)}")
-    name = entry["class"]
-    if not isinstance(name, str) or not name.strip():
-        raise BadOutput(f"{where}: class must be a name, not {name!r}")
+    name = _name(entry["class"], f"{where}: class")
     confidence = _number(entry["confidence"], f"{where}: confidence")
     if not 0 <= confidence <= 1:
         raise BadOutput(f"{where}: confidence must be from 0 to 1, not {confidence:g}")
@@ -82,11 +82,18 @@ def _row(number: int, entry: Any, width: int, height: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _name(value: Any, what: str) -> str:
+    try:
+        return class_name(value, what)
+    except ValueError as error:
+        raise BadOutput(str(error)) from None
+
+
 def _number(value: Any, what: str) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
-        raise BadOutput(f"{what} must be a number, not {value!r}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise BadOutput(f"{what} must be a number, not {str(value)[:60]!r}") from None
     if not math.isfinite(number):
         raise BadOutput(f"{what} must be finite, not {number}")
     return number
@@ -114,16 +121,24 @@ def _clipped(bbox: Any, where: str, width: int, height: int) -> tuple[float, flo
 def _scores(scores: Any, where: str) -> dict[str, float]:
     if not isinstance(scores, Mapping):
         raise BadOutput(f"{where}: class_scores must map class names to probabilities, not {scores!r}")
-    return {str(name): _number(value, f"{where}: class_scores.{name}") for name, value in scores.items()}
+    checked = {}
+    for key, value in scores.items():
+        name = _name(str(key), f"{where}: a name in class_scores")
+        checked[name] = _number(value, f"{where}: class_scores.{name}")
+    return checked
 
 
 def _plain(extra: dict[str, Any], where: str) -> dict[str, Any]:
     if not extra:
         return extra
     try:
-        plain: dict[str, Any] = json.loads(json.dumps(extra, allow_nan=False, default=_number_like))
-    except (TypeError, ValueError) as error:
+        text = json.dumps(extra, allow_nan=False, ensure_ascii=False, default=_number_like)
+        plain: dict[str, Any] = json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
         raise BadOutput(f"{where}: its further fields cannot be written as JSON ({error})") from None
+    # Only a NUL in a text is written so, or a backslash before u0000, which nobody needs.
+    if "\\u0000" in text or not is_storable(text):
+        raise BadOutput(f"{where}: its further fields have a NUL or a character that is no valid Unicode")
     return plain
 
 

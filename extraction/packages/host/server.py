@@ -26,6 +26,7 @@ from PIL import Image
 from . import limits
 from .loading import Pipeline, load_pipeline
 from .results import BadOutput, VectorFeature, check_detections, check_vectors, vector_features
+from .text import storable
 from .wire import Frame, read_frame, write_frame
 
 AHEAD = 2  # requests decoded or being decoded: the one that runs and the next
@@ -121,8 +122,8 @@ def _failure(error: BaseException) -> dict[str, Any]:
     return {
         "kind": kind,
         "error": type(error).__name__,
-        "message": str(error) or type(error).__name__,
-        "trace": trace,
+        "message": storable(str(error)) or type(error).__name__,
+        "trace": storable(trace),
     }
 
 
@@ -226,7 +227,7 @@ class Server:
         try:
             self._run(paths, [number], outcomes)
         except Exception as error:  # as above
-            outcomes[number].error = f"the package raised {type(error).__name__}: {error}"
+            outcomes[number].error = storable(f"the package raised {type(error).__name__}: {error}")
         return outcomes[number].error
 
     def _embed(
@@ -252,7 +253,7 @@ def _decoded(job: Job) -> tuple[list[Image.Image | None], list[ImageOutcome]]:
             image = future.result()
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             images.append(None)
-            outcomes.append(ImageOutcome(error=f"the image cannot be read: {error}"))
+            outcomes.append(ImageOutcome(error=storable(f"the image cannot be read: {error}")))
         else:
             images.append(image)
             outcomes.append(ImageOutcome(width=image.width, height=image.height))

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 
+from extraction.packages.host import client
 from extraction.packages.host.client import Host, sweep
 from extraction.packages.host.errors import (
     HostClosed,
     HostCrashed,
+    HostError,
     HostOutOfMemory,
     HostTimeout,
     PackageError,
@@ -219,3 +223,102 @@ def test_a_broken_package_says_so_at_the_start(tmp_path: Path, spec_for: Specs) 
     package = packages.write_package(tmp_path / "broken", "steps = []\n")
     with pytest.raises(PackageError, match="must define build_steps"):
         Host(spec_for(package)).start()
+
+
+NAMED = """
+class Model:
+    names = {names}
+
+class Step:
+    def get_model(self):
+        return Model()
+
+    def __call__(self, batch):
+        return batch
+
+def build_steps(**kwargs):
+    return {{"steps": [Step()], "prepare": lambda batch: batch}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ({"a": "cat"}, "must stand by index 0, 1, …, not 'a'"),
+        ({0: " "}, "class 0 must be a name"),
+        ({0: "x" * 201}, "class 0 has 201 characters"),
+        ({0: "a\0b"}, "class 0 has a NUL"),
+    ],
+)
+def test_class_names_that_cannot_be_kept_fail_the_start(
+    tmp_path: Path, spec_for: Specs, names: dict[object, str], said: str
+) -> None:
+    package = packages.write_package(tmp_path / "named", NAMED.format(names=repr(names)))
+    with pytest.raises(PackageError) as caught:
+        Host(spec_for(package)).start()
+    assert said in str(caught.value)
+
+
+# A host that says what no host should.
+LIAR = """
+import json, struct, sys
+
+def say(**header):
+    body = json.dumps({{**header, "arrays": []}}).encode()
+    sys.stdout.buffer.write(struct.pack("<4sIQ", b"mxcv", len(body), 0) + body)
+    sys.stdout.buffer.flush()
+
+ready = {{"device": "cpu", "class_names": {{}}, "embedder": {{}}, "libraries": {{}}}}
+{lie}
+sys.stdin.buffer.read()
+"""
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        'say(op="ready", info={**ready, "class_names": {"a": "cat"}})',
+        'say(op="ready", info={})',
+        'say(op="result", id=99)',
+        "say()",
+    ],
+)
+def test_a_start_that_cannot_be_read_ends_the_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fickle_package: Path, spec_for: Specs, lie: str
+) -> None:
+    entry = tmp_path / "liar.py"
+    entry.write_text(LIAR.format(lie=lie))
+    monkeypatch.setattr(client, "ENTRY", entry)
+    host = Host(spec_for(fickle_package, start_timeout_s=5.0))
+    with pytest.raises(HostCrashed, match="spoke out of turn"):
+        _within(10, host.start)
+    assert not host.alive
+    assert not list(host.spec.work_dir.iterdir())
+
+
+def test_an_answer_to_no_request_fails_what_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fickle_package: Path, spec_for: Specs
+) -> None:
+    entry = tmp_path / "liar.py"
+    lie = 'say(op="ready", info=ready)\nsys.stdin.buffer.read(1)\nimport time; time.sleep(0.5)\nsay(op="result", id=99)'
+    entry.write_text(LIAR.format(lie=lie))
+    monkeypatch.setattr(client, "ENTRY", entry)
+    host = Host(spec_for(fickle_package, batch_timeout_s=5.0))
+    _within(10, host.start)
+    lost = host.submit([])
+    with pytest.raises(HostCrashed, match="spoke out of turn"):
+        lost.result(timeout=4)
+
+
+def _within(seconds: float, call: Callable[[], object]) -> object:
+    """The call's result; a call that blocks is a failure, not a hang."""
+    done: Future[object] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(call())
+        except HostError as error:
+            done.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return done.result(timeout=seconds)
