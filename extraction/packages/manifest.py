@@ -8,6 +8,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from extraction.intake.schema import check_json
 from mixcv.kernel.errors import InvalidInput
 
 # Keys that people write in place of the right ones. The hosted product dropped such features without a word.
@@ -77,13 +78,15 @@ def check_manifest(manifest: dict[str, Any]) -> dict[str, Any]:
 def read_manifest(path: Path) -> dict[str, Any]:
     """The names that a `manifest.py` assigns, read without running it: each value must be a plain literal.
 
-    Raises InvalidInput where the file is missing, is no Python, or computes a value.
+    Raises InvalidInput where the file is missing, is no Python, computes a value, or has one without a JSON form.
     """
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         raise InvalidInput("The package has no manifest.py at its top.", field="manifest") from None
-    except (SyntaxError, UnicodeDecodeError, ValueError) as error:
+    except (RecursionError, MemoryError):
+        raise InvalidInput("manifest.py is nested too deep to be read.", field="manifest") from None
+    except (SyntaxError, ValueError) as error:
         raise InvalidInput(f"manifest.py is not readable as Python: {error}.", field="manifest") from None
     found: dict[str, Any] = {}
     for node in tree.body:
@@ -97,4 +100,10 @@ def read_manifest(path: Path) -> dict[str, Any]:
                 f"manifest.py line {node.lineno}: {name} must be a plain value, not computed.",
                 field=f"manifest.{name}",
             ) from None
+        except (TypeError, SyntaxError, RecursionError, MemoryError):
+            raise InvalidInput(
+                f"manifest.py line {node.lineno}: {name} is no plain value, or nested too deep.",
+                field=f"manifest.{name}",
+            ) from None
+    check_json(found, field="manifest")
     return check_manifest(found)
