@@ -24,4 +24,5 @@ def person(user: User) -> Actor:
 
 
 def program(key: ApiKey) -> Actor:
-    return Actor(f"key:{key.label}", "api_key")
+    """Two keys of one label are two actors: neither changes nor takes back what the other decided."""
+    return Actor(f"key:{key.label}:{key.pk}", "api_key")

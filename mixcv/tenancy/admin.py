@@ -13,8 +13,14 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 
 from mixcv.kernel.admin import EstimatedPaginator, PlainAdmin
-from mixcv.tenancy.domain import create_api_key, create_namespace, revoke_api_keys
-from mixcv.tenancy.models import ApiKey, Membership, Namespace, Scope, User, all_scopes
+from mixcv.tenancy.domain import (
+    create_api_key,
+    create_namespace,
+    remove_membership,
+    revoke_api_keys,
+    set_membership,
+)
+from mixcv.tenancy.models import ApiKey, Membership, Namespace, Role, Scope, User, all_scopes
 from mixcv.tenancy.request import actor_of
 
 admin.site.unregister(Group)
@@ -49,6 +55,17 @@ class NamespaceAdmin(PlainAdmin[Namespace]):
             return
         made = create_namespace(name=obj.name, description=obj.description, by=actor_of(request))
         obj.pk, obj.public_id, obj._state.adding = made.pk, made.public_id, False
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Memberships are set and removed by their verbs. A row put to another person is both."""
+        by = actor_of(request)
+        formset.save(commit=False)  # fills the lists below, which the admin's history reads too
+        moved = [row for row, fields in formset.changed_objects if "user" in fields]
+        before = {row.pk: row for row in Membership.objects.filter(pk__in=[row.pk for row in moved])}
+        for row in (*formset.deleted_objects, *before.values()):
+            remove_membership(namespace=formset.instance, user=row.user, by=by)
+        for row in (*formset.new_objects, *(row for row, _ in formset.changed_objects)):
+            set_membership(namespace=formset.instance, user=row.user, role=Role(row.role), by=by)
 
 
 @admin.register(User)

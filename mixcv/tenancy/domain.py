@@ -135,6 +135,19 @@ def set_membership(*, namespace: Namespace, user: User, role: Role, by: Actor) -
     return membership
 
 
+def remove_membership(*, namespace: Namespace, user: User, by: Actor) -> bool:
+    """Take a person out of a namespace. Returns whether they were in it."""
+    with transaction.atomic():
+        gone, _ = Membership.objects.filter(namespace=namespace, user=user).delete()
+        if gone:
+            publish(
+                namespace_id=namespace.pk,
+                actor=by.name,
+                happenings=[Happening("membership.removed", f"user_{user.pk}", {"user": user.username})],
+            )
+    return bool(gone)
+
+
 def set_theme(*, user: User, theme: str) -> None:
     """Raises InvalidInput for a theme that there is not."""
     if theme not in User.Theme.values:

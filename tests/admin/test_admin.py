@@ -12,7 +12,7 @@ from extraction.intake.models import Object
 from extraction.packages.models import ExtractorVersion
 from mixcv.kernel.admin import EstimatedPaginator
 from mixcv.kernel.models import Event
-from mixcv.tenancy.models import ApiKey, Namespace, User
+from mixcv.tenancy.models import ApiKey, Membership, Namespace, User
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -148,6 +148,61 @@ def test_a_namespace_is_made_by_its_verb(root):
     root.post(reverse("admin:tenancy_namespace_add"), data)
     assert Namespace.objects.get().public_id == "ns_night_shift"
     assert Event.objects.filter(type="namespace.created", actor="root").exists()
+
+
+def members_form(namespace, *rows):
+    data = {
+        "description": namespace.description,
+        "memberships-TOTAL_FORMS": str(len(rows)),
+        "memberships-INITIAL_FORMS": str(sum(bool(row.get("id")) for row in rows)),
+    }
+    for number, row in enumerate(rows):
+        row = {"namespace": namespace.pk, **row}
+        data |= {f"memberships-{number}-{name}": value for name, value in row.items()}
+    return data
+
+
+def test_memberships_are_set_and_removed_by_their_verbs(root):
+    namespace = factories.make_namespace()
+    ines, ole, una, eva = (factories.make_user(name=name) for name in ("ines", "ole", "una", "eva"))
+    page = reverse("admin:tenancy_namespace_change", args=[namespace.pk])
+
+    def save(*rows):
+        Event.objects.all().delete()
+        assert root.post(page, members_form(namespace, *rows)).status_code == 302
+        return list(Event.objects.filter(actor="root").order_by("pk").values_list("type", "subject"))
+
+    def members():
+        return dict(Membership.objects.values_list("user__username", "role"))
+
+    rows = [{"user": user.pk, "role": "reviewer"} for user in (ines, ole, una)]
+    assert save(*rows) == [("membership.set", f"user_{user.pk}") for user in (ines, ole, una)]
+    for row in rows:
+        row["id"] = Membership.objects.get(user=row["user"]).pk
+    assert save(*rows) == []
+    rows[0]["role"], rows[1]["DELETE"], rows[2]["user"] = "admin", "on", eva.pk
+    assert save(*rows) == [
+        ("membership.removed", f"user_{ole.pk}"),
+        ("membership.removed", f"user_{una.pk}"),
+        ("membership.set", f"user_{ines.pk}"),
+        ("membership.set", f"user_{eva.pk}"),
+    ]
+    assert members() == {"ines": "admin", "eva": "reviewer"}
+
+
+def test_a_new_namespace_comes_with_its_members(root):
+    user = factories.make_user(name="ines")
+    data = {
+        "name": "Night shift",
+        "description": "",
+        "memberships-TOTAL_FORMS": "1",
+        "memberships-INITIAL_FORMS": "0",
+        "memberships-0-user": str(user.pk),
+        "memberships-0-role": "reviewer",
+    }
+    assert root.post(reverse("admin:tenancy_namespace_add"), data).status_code == 302
+    assert Membership.objects.get().namespace.public_id == "ns_night_shift"
+    assert Event.objects.filter(type="membership.set", actor="root").count() == 1
 
 
 def test_people_without_the_staff_mark_are_sent_away(client):

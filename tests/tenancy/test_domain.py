@@ -9,15 +9,18 @@ from django.contrib.auth import authenticate
 from django.core.management import call_command
 
 from mixcv.kernel.errors import AlreadyExists, InvalidInput
-from mixcv.tenancy.actors import SYSTEM
+from mixcv.kernel.models import Event
+from mixcv.tenancy.actors import SYSTEM, person, program
 from mixcv.tenancy.domain import (
     create_api_key,
     create_namespace,
     ensure_namespace,
     first_start,
+    remove_membership,
     revoke_api_keys,
+    set_membership,
 )
-from mixcv.tenancy.models import ApiKey, Namespace, User
+from mixcv.tenancy.models import ApiKey, Membership, Namespace, Role, User
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db
@@ -34,6 +37,24 @@ def test_a_key_is_shown_once_and_kept_as_a_hash():
     key, text = create_api_key(namespace=make.make_namespace())
     assert text not in str(ApiKey.objects.values().get())
     assert text.startswith(key.prefix)
+
+
+def test_two_keys_of_one_label_are_two_actors():
+    namespace = make.make_namespace()
+    one, other = (program(create_api_key(namespace=namespace, label="bot")[0]) for _ in range(2))
+    assert one.name != other.name
+    assert one.name.startswith("key:bot:")
+    assert len(program(create_api_key(namespace=namespace, label="x" * 300)[0]).name) <= 200
+
+
+def test_a_membership_is_set_and_removed_with_an_event_each():
+    namespace, user, root = make.make_namespace(), make.make_user(), make.make_user(name="root")
+    set_membership(namespace=namespace, user=user, role=Role.ADMIN, by=person(root))
+    assert remove_membership(namespace=namespace, user=user, by=person(root))
+    assert not remove_membership(namespace=namespace, user=user, by=person(root))
+    assert not Membership.objects.exists()
+    events = Event.objects.filter(type__startswith="membership.", actor="root").order_by("pk")
+    assert [event.type for event in events] == ["membership.set", "membership.removed"]
 
 
 def test_two_names_with_one_id_are_refused():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from extraction.truth.models import GroundTruthBox
+from mixcv.tenancy.models import ApiKey
 from review.verdicts.models import Annotation
 from tests import factories as make
 
@@ -60,7 +61,8 @@ def test_a_correction_keeps_all_that_was_sent(annotate, document):
     assert (body["class"], body["predicted_class"]) == ("delivery_van", "bus")
     assert body["bbox"] == payload["bbox"]
     assert (body["retriever_id"], body["execution_id"]) == ("ret_detection_review", "exec_review_batch_01")
-    assert (body["actor_id"], body["actor_type"], body["version"]) == ("key:script", "api_key", 1)
+    key = ApiKey.objects.get()
+    assert (body["actor_id"], body["actor_type"], body["version"]) == (f"key:script:{key.pk}", "api_key", 1)
     assert body["namespace_id"] == "ns_demo"
     assert GroundTruthBox.objects.get().object_class.name == "delivery_van"
 
