@@ -55,9 +55,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "mixcv.kernel.middleware.ContentSecurityPolicy",
+    "mixcv.kernel.middleware.NoNulInAddress",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "mixcv.kernel.middleware.ContentSecurityPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -66,6 +67,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "mixcv.tenancy.middleware.CurrentNamespace",
+    "mixcv.kernel.middleware.NoNulInForm",
     "mixcv.kernel.middleware.DomainErrors",
 ]
 

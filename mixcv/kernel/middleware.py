@@ -1,10 +1,11 @@
-"""The content security policy, and domain errors of pages."""
+"""The content security policy, domain errors of pages, and characters that PostgreSQL refuses."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, ClassVar
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
 from mixcv.kernel.api import error_response
@@ -31,6 +32,51 @@ class ContentSecurityPolicy:
         return response
 
 
+class HasNul(DomainError):
+    code = "nul_character"
+    status: ClassVar[int] = 400
+
+
+class NoNulInAddress:
+    """No row's name has a NUL, so an address with one leads nowhere, and a query with one asks for nothing."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if "\0" in request.path:
+            raise Http404("There is nothing here.")
+        if "%00" in request.META.get("QUERY_STRING", ""):
+            return answer_error(
+                request, HasNul("The address has a NUL character in its query. Leave it out.")
+            )
+        return self.get_response(request)
+
+
+class NoNulInForm:
+    """Refuses a page's form with a NUL in a field. The API checks its own bodies."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: dict[str, Any]
+    ) -> HttpResponseBase | None:
+        # CSRF's check has read the form already; it leaves the API's bodies alone, and so does this.
+        if request.method != "POST" or request.path.startswith("/v1/"):
+            return None
+        for name, values in request.POST.lists():
+            if "\0" in name or any("\0" in str(value) for value in values):
+                shown = name.replace("\0", "")
+                return answer_error(
+                    request, HasNul(f"{shown} has a NUL character. Leave it out.", field=shown)
+                )
+        return None
+
+
 class DomainErrors:
     """A DomainError that a page's view let through: a toast for HTMX, JSON for the API, else a page in words."""
 
@@ -41,15 +87,15 @@ class DomainErrors:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
-        if not isinstance(error, DomainError):
-            return None
-        if request.path.startswith("/v1/") or request.headers.get("Accept", "").startswith(
-            "application/json"
-        ):
-            return error_response(error)
-        if request.headers.get("HX-Request"):
-            response: HttpResponse = render(request, "toast.html", {"error": error}, status=error.status)
-            response["HX-Retarget"] = "#toasts"
-            response["HX-Reswap"] = "afterbegin"
-            return response
-        return render(request, "error.html", {"error": error, "status": error.status}, status=error.status)
+        return answer_error(request, error) if isinstance(error, DomainError) else None
+
+
+def answer_error(request: HttpRequest, error: DomainError) -> HttpResponse:
+    if request.path.startswith("/v1/") or request.headers.get("Accept", "").startswith("application/json"):
+        return error_response(error)
+    if request.headers.get("HX-Request"):
+        response: HttpResponse = render(request, "toast.html", {"error": error}, status=error.status)
+        response["HX-Retarget"] = "#toasts"
+        response["HX-Reswap"] = "afterbegin"
+        return response
+    return render(request, "error.html", {"error": error, "status": error.status}, status=error.status)
