@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
 
+from extraction.intake.schema import check_json
 from mixcv.kernel.errors import InvalidInput
 from mixcv.kernel.geometry import Box
+from mixcv.kernel.json_body import parse_json
 from review.verdicts.domain import Verdict
 from review.verdicts.models import Label
 
 LONGEST_KEY = 64
+LONGEST_SECONDS = 1e9
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,14 @@ class Sent:
 
 
 def read_body(request: HttpRequest) -> dict[str, Any]:
-    """The JSON object of a request. Raises InvalidInput for anything else."""
+    """The JSON object of a request. Raises InvalidInput for anything else, and for what no column can hold."""
     try:
-        body = json.loads(request.body)
+        body = parse_json(request.body)
     except ValueError:
         body = None
     if not isinstance(body, dict):
         raise InvalidInput("The body must be a JSON object.")
+    check_json(body, field="body")
     return body
 
 
@@ -92,7 +94,7 @@ def _text(body: dict[str, Any], name: str, longest: int) -> str:
 
 
 def _seconds(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LONGEST_SECONDS:
         return None
     return float(value)
 
@@ -105,4 +107,7 @@ def _box(value: Any) -> Box | None:
         raise InvalidInput("box is [cx, cy, w, h]: centre and size in pixels.", field="box")
     if any(isinstance(number, bool) or not isinstance(number, int | float) for number in value):
         raise InvalidInput("Each of box's four must be a number of pixels.", field="box")
-    return Box(*(float(number) for number in value))
+    try:
+        return Box(*(float(number) for number in value))
+    except OverflowError:
+        raise InvalidInput("One of box's four is too large for a number of pixels.", field="box") from None

@@ -216,3 +216,44 @@ def test_lists_cost_the_same_number_of_queries_at_one_and_at_three_rows(browser:
     few = queries()
     grow(2)
     assert queries() == few
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"class_name": "a\0b"},
+        {"class_name": "\ud800"},
+        {"key": "a\0"},
+        {"execution": "a\0"},
+        {"label": [[]]},
+        {"detection_id": 10**400},
+        {"label": "corrected", "box": [10**400, 1, 1, 1]},
+        {"label": "corrected", "box": [float("inf"), 1, 1, 1]},
+    ],
+    ids=range(8),
+)
+def test_a_hostile_verdict_is_refused(
+    browser: Client, queue: Queue, document: Document, changes: dict[str, Any]
+) -> None:
+    assert call(browser, queue, "verdict", confirmation(document, **changes))[0] == 422
+    assert not Annotation.objects.exists()
+
+
+def test_seconds_without_end_are_left_out(browser: Client, queue: Queue, document: Document) -> None:
+    assert call(browser, queue, "verdict", confirmation(document, seconds=10**400))[0] == 200
+    assert Annotation.objects.get().seconds is None
+
+
+@pytest.mark.parametrize("what", ["verdict", "undo", "skip", "complete"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[" * 200_000,
+        '{"a":' * 5_000 + "1" + "}" * 5_000,
+        '{"key": "a\\u0000"}',
+        '{"annotation_id": "\\ud800"}',
+    ],
+    ids=range(4),
+)
+def test_no_call_fails_on_a_hostile_body(browser: Client, queue: Queue, what: str, body: str) -> None:
+    assert call(browser, queue, what, body)[0] == 422
