@@ -38,7 +38,7 @@ class HasNul(DomainError):
 
 
 class NoNulInAddress:
-    """No row's name has a NUL, so an address with one leads nowhere, and a query with one asks for nothing."""
+    """No row's name has a NUL, so an address with one leads nowhere."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -46,10 +46,6 @@ class NoNulInAddress:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if "\0" in request.path:
             raise Http404("There is nothing here.")
-        if "%00" in request.META.get("QUERY_STRING", ""):
-            return answer_error(
-                request, HasNul("The address has a NUL character in its query. Leave it out.")
-            )
         return self.get_response(request)
 
 
