@@ -115,7 +115,7 @@ def main() -> None:
         scenes = Path(scratch) / "scenes"
         write_scenes(scenes, split="holdout", count=IMAGES, seed=1)
         compare(scenes, "digits", SHIPPED_WEIGHTS / "digits.pt", 256)
-        if SHARED.exists():
+        if SHARED.exists() and "--digits" not in sys.argv:
             cells = Path(scratch) / "cells"
             cells.mkdir()
             for path in sorted((SHARED / "bccd" / "images").rglob("*.jpg"))[:IMAGES]:
