@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "mixcv.tenancy",
     "extraction",
     "review",
+    "mixcv.startup.StartupConfig",
 ]
 
 MIDDLEWARE = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from extraction.packages.models import (
     ProductionChange,
     VectorSpace,
 )
+from mixcv.celery import app
 from mixcv.kernel.errors import AlreadyExists, Conflict, DomainError, InvalidInput
 from mixcv.kernel.events import Happening, publish
 from mixcv.kernel.ids import slug
@@ -113,8 +115,6 @@ def register_version(
 
 def deploy(*, version: ExtractorVersion, by: Actor = SYSTEM) -> Deployment:
     """Ask a GPU worker to bring the version up. Raises NotDeployable while it is being deployed or after it retired."""
-    from extraction.packages.tasks import deploy_version
-
     allowed = [ExtractorVersion.State.REGISTERED, ExtractorVersion.State.FAILED, ExtractorVersion.State.READY]
     with transaction.atomic():
         mine = ExtractorVersion.objects.filter(pk=version.pk, state__in=allowed).update(
@@ -127,7 +127,8 @@ def deploy(*, version: ExtractorVersion, by: Actor = SYSTEM) -> Deployment:
             )
         deployment = Deployment.objects.create(extractor_version=version, actor=by.name)
         # Where the broker is away, the sweep finds it later.
-        transaction.on_commit(lambda: deploy_version.delay(deployment.pk), robust=True)
+        send = partial(app.send_task, "extraction.deploy_version", args=[deployment.pk], queue="gpu")
+        transaction.on_commit(send, robust=True)
     return deployment
 
 
@@ -231,8 +232,6 @@ def _finish(
 
 
 def _wake_collections(version: ExtractorVersion) -> None:
-    from mixcv.celery import app
-
     for collection_id in version.collections.values_list("pk", flat=True):
         app.send_task("extraction.extract", args=[collection_id], queue="gpu")
 

@@ -52,6 +52,8 @@ def test_writers_of_one_subject_queue_up():
 
 
 def test_a_registry_takes_a_name_once_and_nothing_after_start_up(monkeypatch):
+    assert Registry._closed  # Django is up
+    monkeypatch.setattr(Registry, "_closed", False)
     registry: Registry[int] = Registry("numbers")
     registry.add("one", 1)
     with pytest.raises(ValueError, match="already"):
