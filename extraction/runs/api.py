@@ -28,9 +28,14 @@ def get_version(namespace: Namespace, extractor: str, version: str) -> Extractor
     rows = ExtractorVersion.objects.filter(extractor__namespace=namespace, extractor__name=extractor)
     found = rows.filter(version=version).select_related("extractor").first()
     if found is None:
-        known = ", ".join(rows.values_list("version", flat=True)) or "none"
+        here = ExtractorVersion.objects.filter(extractor__namespace=namespace).order_by(
+            "extractor__name", "pk"
+        )
+        known = ", ".join(
+            f"{name} {number}" for name, number in here.values_list("extractor__name", "version")
+        )
         raise NotFound(
-            f"There is no extractor {extractor!r} of version {version!r} here; its versions: {known}.",
+            f"There is no extractor {extractor!r} of version {version!r} here. There are: {known or 'none'}.",
             field="feature_extractor",
         )
     return found

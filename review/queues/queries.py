@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import pairwise
 
 from django.db.models import Count, F, Window
 from django.db.models.functions import RowNumber
@@ -20,6 +21,8 @@ from review.verdicts.models import Annotation, Label
 
 THUMBS = 6
 PACE_MINUTES = 10
+PACE_VERDICTS = 5
+PAUSE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -210,18 +213,21 @@ def class_choices(queue: Queue, *, limit: int = 500) -> list[dict[str, object]]:
 
 
 def pace(queue: Queue, user: User) -> Progress:
-    """Done and waiting of the queue; the user's own pace over the last ten minutes."""
+    """Done and waiting of the queue; the user's own pace in it over the last ten minutes, pauses left out."""
     counts = Queue.objects.filter(pk=queue.pk).values_list("done_count", "waiting_count").get()
-    since = timezone.now() - timedelta(minutes=PACE_MINUTES)
     mine = Annotation.objects.filter(
-        namespace_id=queue.namespace_id, actor=person(user).name, updated_at__gte=since, deleted_at=None
+        collection_id=queue.collection_id,
+        actor=person(user).name,
+        updated_at__gte=timezone.now() - timedelta(minutes=PACE_MINUTES),
+        deleted_at=None,
     )
     times = list(mine.order_by("updated_at").values_list("updated_at", flat=True))
     done, waiting = max(0, counts[0]), max(0, counts[1])
-    if len(times) < 3:
+    if len(times) < PACE_VERDICTS or not waiting:
         return Progress(done, waiting, None, None)
-    minutes = max((times[-1] - times[0]).total_seconds() / 60, 1 / 60)
-    per_minute = (len(times) - 1) / minutes
+    # A pause is no slow verdict.
+    gaps = [min(PAUSE_SECONDS, (b - a).total_seconds()) for a, b in pairwise(times)]
+    per_minute = 60 * len(gaps) / max(1.0, sum(gaps))
     return Progress(done, waiting, per_minute, waiting / per_minute * 60)
 
 

@@ -15,11 +15,12 @@ from extraction.search.models import Execution
 from extraction.truth.models import ImageReview
 from mixcv.kernel.errors import InvalidInput
 from mixcv.kernel.geometry import Box
-from mixcv.tenancy.actors import SYSTEM
+from mixcv.tenancy.actors import SYSTEM, person
 from review.queues import domain as queues
 from review.queues.models import QueueItem
-from review.queues.queries import class_choices, waiting_queues, work_on
+from review.queues.queries import class_choices, pace, waiting_queues, work_on
 from review.verdicts.domain import Verdict, record_verdicts, retract_verdicts
+from review.verdicts.models import Annotation
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db
@@ -201,3 +202,21 @@ def test_taking_back_a_verdict_on_a_superseded_box_brings_nothing_back(collectio
     queue = make.queue_of(collection)
     assert (queue.waiting_count, queue.done_count) == (0, 0)
     assert queues.next_image(queue=queue, user=make.make_user(namespace)) is None
+
+
+def test_the_pace_leaves_pauses_out_and_says_nothing_too_early(collection, namespace):
+    user = make.make_user(namespace)
+    boxes = [
+        box for document in make.make_detected(collection, 4) for box in make.detections_of(document)[1:]
+    ]
+    queue = make.queue_of(collection)
+    record_verdicts(
+        namespace=namespace, verdicts=[Verdict("confirmed", box.pk) for box in boxes[:6]], by=person(user)
+    )
+    rows = list(Annotation.objects.order_by("pk"))
+    # Ten seconds apart, with a pause of four minutes in the middle.
+    for row, seconds in zip(rows, (310, 300, 290, 50, 40, 30), strict=True):
+        Annotation.objects.filter(pk=row.pk).update(updated_at=timezone.now() - timedelta(seconds=seconds))
+    assert pace(queue, user).per_minute == pytest.approx(60 * 5 / 70, rel=0.01)
+    Annotation.objects.filter(pk__in=[row.pk for row in rows[:2]]).delete()
+    assert pace(queue, user).per_minute is None
