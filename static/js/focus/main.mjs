@@ -190,6 +190,7 @@ class Focus {
   startDrawing() {
     if (this.draw.active) return;
     this.leaveBox();
+    this.work.stage.fit(); // what was missed may lie anywhere on the picture
     this.draw.start(this.work.stage, this.work.image);
     this.work.marks.focus(null);
     this.work.edit.set(null);
