@@ -12,7 +12,7 @@ from django.conf import settings
 
 from extraction.packages.host.errors import HostError
 from extraction.packages.host.spec import ImageResult
-from extraction.packages.hosts import warm_host
+from extraction.packages.hosts import effective_parameters, warm_host
 from extraction.packages.models import ExtractorVersion
 from extraction.runs.domain.batches import finish_if_done
 from extraction.runs.domain.claim import Claimed, claim_items, kept_leases, release_items
@@ -23,6 +23,7 @@ from mixcv.kernel.errors import DomainError
 
 log = logging.getLogger(__name__)
 IN_FLIGHT = 3
+LARGE_PX = 416
 
 Flying = tuple[list[Claimed], "Future[list[ImageResult]]"]
 
@@ -62,8 +63,19 @@ def run_collection(*, collection_id: int) -> int:
             held.difference_update(item.item_id for item in items)
 
 
+def chunk_images(collection: Collection) -> int:
+    """How many images a worker claims at once: the setting, half of it for a detector that sees them large.
+
+    Measured on two cores: at 256 px 32 images reach 0.96 of the bare loop and 16 reach 0.86; at 640 px 16 reach 1.04
+    and 32 reach 0.75, as their tensors leave the caches.
+    """
+    assert collection.extractor_version is not None
+    size = effective_parameters(collection.extractor_version, collection.parameters)["image_size"]
+    return settings.MIXCV_CHUNK_IMAGES if size <= LARGE_PX else max(1, settings.MIXCV_CHUNK_IMAGES // 2)
+
+
 def _claim(collection: Collection, worker: str) -> list[Claimed]:
-    return claim_items(collection_id=collection.pk, worker=worker, limit=settings.MIXCV_CHUNK_IMAGES)
+    return claim_items(collection_id=collection.pk, worker=worker, limit=chunk_images(collection))
 
 
 def _submit(collection: Collection, worker: str, items: list[Claimed]) -> Future[list[ImageResult]] | None:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from extraction.packages.models import ExtractorVersion
 from extraction.runs import domain as runs
+from extraction.runs.domain.process import chunk_images
 from extraction.runs.models import Batch, BatchItem, Detection, Document, Embedding
 from extraction.runs.queries import batch_progress
 from mixcv.kernel.errors import Conflict, InvalidInput, NotFound
@@ -340,3 +341,10 @@ def test_an_upload_beside_a_closing_batch_is_never_lost():
     items = BatchItem.objects.filter(batch__state__in=[Batch.State.OPEN, Batch.State.PROCESSING])
     assert items.count() == 15
     assert all(batch.item_count == batch.items.count() for batch in Batch.objects.all())
+
+
+@pytest.mark.parametrize(("size", "images"), [(256, 32), (416, 32), (640, 16)])
+def test_a_detector_that_sees_images_large_gets_fewer_at_once(collection, settings, size, images):
+    settings.MIXCV_CHUNK_IMAGES = 32
+    collection.parameters = {"image_size": size}
+    assert chunk_images(collection) == images
