@@ -221,10 +221,16 @@ def test_an_empty_batch_is_refused_in_words(collection):
         runs.submit_batch(batch=batch)
 
 
+def out_of_workers_reach(collection) -> None:
+    """The session's real worker leaves alone what a detector that is not up would have to do."""
+    ExtractorVersion.objects.filter(collections=collection).update(state="registered")
+
+
 @pytest.mark.django_db(transaction=True)
 def test_workers_at_once_share_the_items_without_overlap():
     bucket = make.make_bucket(make.make_namespace())
     collection = make.make_collection(bucket)
+    out_of_workers_reach(collection)
     make.make_objects(bucket, 40)
     runs.submit_batch(batch=runs.create_batch(bucket=bucket, collections=[collection]))
     claimed: list[int] = []
@@ -293,6 +299,7 @@ def test_work_of_a_detector_that_is_down_wakes_nobody(collection):
 def test_stopping_a_batch_while_a_chunk_is_written_locks_nothing_up():
     bucket = make.make_bucket(make.make_namespace())
     collection = make.make_collection(bucket)
+    out_of_workers_reach(collection)
     make.make_objects(bucket, 20)
     faults = []
     for _ in range(6):
@@ -321,7 +328,7 @@ def test_stopping_a_batch_while_a_chunk_is_written_locks_nothing_up():
 @pytest.mark.django_db(transaction=True)
 def test_an_upload_beside_a_closing_batch_is_never_lost():
     bucket = make.make_bucket(make.make_namespace())
-    make.make_collection(bucket, enabled=True)
+    out_of_workers_reach(make.make_collection(bucket, enabled=True))
     over = threading.Event()
 
     def close() -> None:
