@@ -1,0 +1,7 @@
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("review", "0001_rows")]
+
+    operations: list[migrations.operations.base.Operation] = []
