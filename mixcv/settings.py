@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "rest_framework",
     "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_htmx",
     "template_partials",
     "mixcv.kernel",
@@ -58,6 +59,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "mixcv.kernel.middleware.ContentSecurityPolicy",
     "mixcv.kernel.middleware.NoNulInAddress",
+    "mixcv.kernel.middleware.ApiAddress",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -148,10 +150,16 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     # Makes good what a killed worker or a lost message left behind.
     "sweep": {"task": "extraction.sweep", "schedule": 5.0, "options": {"queue": "cpu", "expires": 5}},
+    "forget_old_calls": {"task": "mixcv.forget_old_calls", "schedule": 3600.0, "options": {"queue": "cpu"}},
     "sweep_pending": {
         "task": "extraction.intake.sweep_pending",
         "schedule": 60.0,
         "options": {"queue": "io"},
+    },
+    "forget_uploads": {
+        "task": "extraction.intake.forget_uploads",
+        "schedule": 3600.0,
+        "options": {"queue": "cpu"},
     },
     "trim_cache": {"task": "extraction.intake.trim_cache", "schedule": 3600.0, "options": {"queue": "cpu"}},
 }
@@ -164,7 +172,7 @@ REST_FRAMEWORK: dict[str, Any] = {
         "mixcv.kernel.json_body.StrictJSONParser",
         "rest_framework.parsers.MultiPartParser",
     ],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "mixcv.kernel.schema.OperationSchema",
     "EXCEPTION_HANDLER": "mixcv.kernel.api.handle_exception",
     "UNAUTHENTICATED_USER": None,
 }
@@ -172,7 +180,16 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "mixcv",
     "VERSION": "0.1.0",
     "OAS_VERSION": "3.1.0",
+    "DESCRIPTION": "Detect, review, fine-tune: every call of a self-hosted object-detection pipeline. "
+    "Boxes are {x, y, w, h} in pixels of the upright image, x and y the centre.",
     "SERVE_INCLUDE_SCHEMA": False,
+    "PREPROCESSING_HOOKS": ["mixcv.kernel.schema.api_paths"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "mixcv.kernel.schema.add_errors_and_namespace",
+    ],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "COMPONENT_SPLIT_REQUEST": True,
 }
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -186,8 +203,12 @@ CSRF_COOKIE_NAME = f"mixcv_csrf_{PORT}"
 
 # ---- what the product itself reads
 MIXCV_MAX_IMAGE_BYTES = env_int("MIXCV_MAX_IMAGE_BYTES", 50 * 1024 * 1024)
+MIXCV_MAX_PACKAGE_BYTES = env_int("MIXCV_MAX_PACKAGE_BYTES", 500 * 1024 * 1024)
+MIXCV_MAX_MODEL_BYTES = env_int("MIXCV_MAX_MODEL_BYTES", 10 * 1024**3)
 MIXCV_MAX_IMAGE_PIXELS = env_int("MIXCV_MAX_IMAGE_PIXELS", 100_000_000)
 MIXCV_ALLOW_PRIVATE_URLS = env_bool("MIXCV_ALLOW_PRIVATE_URLS", False)
+# Calls a minute and key; 0: no limit.
+MIXCV_RATE_LIMIT = env_int("MIXCV_RATE_LIMIT", 6000)
 MIXCV_EMBEDDER = os.environ.get("MIXCV_EMBEDDER", "offline")
 MIXCV_DETECTOR = os.environ.get("MIXCV_DETECTOR", "")
 MIXCV_DEVICE = device_from_env()

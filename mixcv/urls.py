@@ -7,10 +7,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, URLResolver, include, path
 
+from extraction.intake.put_view import put_bytes
 from mixcv.kernel import api
 from mixcv.kernel.health import healthz
+from mixcv.kernel.schema import api_page, openapi
+from mixcv.tenancy.api import namespaces
 
 api_routes: list[URLPattern | URLResolver] = [
+    path("", include("mixcv.tenancy.api.urls")),
     path("", include("extraction.api_urls")),
     path("", include("review.api_urls")),
 ]
@@ -18,12 +22,27 @@ api_routes: list[URLPattern | URLResolver] = [
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
     path("admin/", admin.site.urls),
+    path("openapi.json", openapi, name="openapi"),
+    path("docs/openapi.json", openapi),
+    path("docs/api/", api_page, name="api"),
+    path("v1/uploads/<str:upload_id>", put_bytes, name="put-bytes"),
+    path("v1/me", namespaces.Me.as_view()),
+    path("v1/health", namespaces.Health.as_view()),
+    path("v1/namespaces", namespaces.Namespaces.as_view()),
+    path("v1/namespaces/list", namespaces.NamespaceList.as_view()),
+    path("v1/namespaces/<str:namespace>", namespaces.OneNamespace.as_view()),
     path("v1/namespaces/<str:namespace_ref>/", include(api_routes)),
     path("v1/", include(api_routes)),
     path("", include("mixcv.tenancy.urls")),
     path("n/<str:ns>/", include("extraction.urls")),
     path("n/<str:ns>/", include("review.urls")),
 ]
+
+
+def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if request.path.startswith("/v1/"):
+        return api.bad_request()
+    return render(None, "400.html", status=400)
 
 
 def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:

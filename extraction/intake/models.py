@@ -15,12 +15,22 @@ def object_id() -> str:
     return random_id("obj")
 
 
+def upload_id() -> str:
+    return random_id("upl")
+
+
 class Bucket(models.Model):
     """A named pile of objects with a schema.
 
-    `split_key` names the metadata key whose value decides the holdout, so that near-duplicates (one camera, one
-    session) stay together; empty: the image's content decides.
+    `unique_key` lists metadata fields whose values together name one object; `unique_policy` says what happens to a
+    second one of the same values. `split_key` names the metadata key whose value decides the holdout, so that
+    near-duplicates (one camera, one session) stay together; empty: the image's content decides.
     """
+
+    class Policy(models.TextChoices):
+        INSERT = "insert"
+        UPDATE = "update"
+        UPSERT = "upsert"
 
     namespace = models.ForeignKey(Namespace, on_delete=models.CASCADE, related_name="buckets")
     name = models.CharField(max_length=100)
@@ -29,6 +39,8 @@ class Bucket(models.Model):
     schema = models.JSONField(default=dict, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
     split_key = models.CharField(max_length=100, blank=True)
+    unique_key = models.JSONField(default=list, blank=True)
+    unique_policy = models.CharField(max_length=6, choices=Policy.choices, blank=True)
     object_count = models.PositiveIntegerField(default=0)
     total_bytes = models.PositiveBigIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
@@ -111,10 +123,26 @@ class Object(models.Model):
     )
     state = models.CharField(max_length=8, choices=State.choices, default=State.PENDING)
     error = models.TextField(blank=True)
+    # What the sender calls this object, so that a repeated call adds nothing.
+    idempotency_key = models.CharField(max_length=255, blank=True)
+    # The values of the bucket's `unique_key`, hashed; empty where the bucket has none.
+    unique_value = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["bucket", "idempotency_key"],
+                condition=~models.Q(idempotency_key=""),
+                name="object_idempotency_once",
+            ),
+            models.UniqueConstraint(
+                fields=["bucket", "unique_value"],
+                condition=~models.Q(unique_value=""),
+                name="object_unique_key_once",
+            ),
+        ]
         indexes = [
             models.Index(fields=["bucket", "-id"], name="object_newest"),
             models.Index(fields=["bucket", "image"], name="object_image"),
@@ -124,3 +152,49 @@ class Object(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Upload(models.Model):
+    """Room for bytes that somebody is going to send to a signed address: an image, a package or weights.
+
+    The sender PUTs the bytes, then confirms; `params` is what the confirmation needs to know.
+    """
+
+    class Kind(models.TextChoices):
+        OBJECT = "object"
+        PACKAGE = "package"
+        MODEL = "model"
+
+    class State(models.TextChoices):
+        PENDING = "PENDING"
+        UPLOADED = "UPLOADED"
+        COMPLETED = "COMPLETED"
+        FAILED = "FAILED"
+
+    namespace = models.ForeignKey(Namespace, on_delete=models.CASCADE, related_name="uploads")
+    public_id = models.CharField(max_length=40, unique=True, default=upload_id)
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    bucket = models.ForeignKey(
+        Bucket, null=True, blank=True, on_delete=models.CASCADE, related_name="uploads"
+    )
+    object = models.ForeignKey(Object, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    filename = models.CharField(max_length=500)
+    content_type = models.CharField(max_length=100, blank=True)
+    params = models.JSONField(default=dict, blank=True)
+    blob = models.ForeignKey(Blob, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    etag = models.CharField(max_length=64, blank=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
+    error = models.TextField(blank=True)
+    actor = models.CharField(max_length=200, default="system")
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    completed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["namespace", "-created_at"], name="upload_newest"),
+            models.Index(fields=["expires_at"], name="upload_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.filename}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from extraction.intake.domain import fetch_objects, stuck_objects
 from extraction.intake.media import trim_cache
+from extraction.intake.presigned import forget_old_uploads
 from mixcv.celery import app
 
 
@@ -24,3 +25,9 @@ def sweep_pending() -> None:
 def trim_media_cache() -> None:
     """Throw out the thumbnails and crops used longest ago where they take too much room. Meant to run hourly."""
     trim_cache()
+
+
+@app.task(name="extraction.intake.forget_uploads", queue="cpu")
+def forget_uploads() -> None:
+    """Delete uploads that were never confirmed. Meant to run hourly."""
+    forget_old_uploads()

@@ -75,6 +75,11 @@ class Batch(models.Model):
     collections = models.ManyToManyField(Collection, related_name="batches", blank=True)
     metadata = models.JSONField(default=dict, blank=True)
     job = models.ForeignKey(Job, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    webhook_url = models.TextField(blank=True, help_text="told once when the batch is over")
+    webhook_attempts = models.PositiveSmallIntegerField(default=0)
+    webhook_due_at = models.DateTimeField(null=True, blank=True)
+    webhook_sent_at = models.DateTimeField(null=True, blank=True)
+    webhook_error = models.TextField(blank=True)
     item_count = models.PositiveIntegerField(default=0)
     done_count = models.PositiveIntegerField(default=0)
     failed_count = models.PositiveIntegerField(default=0)
@@ -94,6 +99,11 @@ class Batch(models.Model):
         ]
         indexes = [
             models.Index(fields=["namespace", "-created_at"], name="batch_newest"),
+            models.Index(
+                fields=["webhook_due_at"],
+                name="batch_webhook_due",
+                condition=models.Q(webhook_due_at__isnull=False),
+            ),
             models.Index(
                 fields=["id"], name="batch_live", condition=models.Q(state__in=["OPEN", "PROCESSING"])
             ),

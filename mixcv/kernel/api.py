@@ -90,7 +90,7 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
             envelope(413, "The body is larger than the server takes.", code="too_large"), status=413
         )
     if isinstance(error, exceptions.APIException):
-        code = error.status_code
+        code = error.status_code if error.status_code != 406 else 400
         headers = {}
         if auth := getattr(error, "auth_header", None):
             headers["WWW-Authenticate"] = auth
@@ -104,6 +104,12 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The 404 of unknown API routes."""
     return JsonResponse(
         envelope(404, f"There is no {request.method} {request.path} here.", code="not_found"), status=404
+    )
+
+
+def bad_request() -> HttpResponse:
+    return JsonResponse(
+        envelope(400, "The request is not one that can be read.", code="bad_request"), status=400
     )
 
 

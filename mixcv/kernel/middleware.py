@@ -49,6 +49,19 @@ class NoNulInAddress:
         return self.get_response(request)
 
 
+class ApiAddress:
+    """The API's addresses have no slash at their end, and one there does no harm."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        path = request.path_info
+        if path.startswith("/v1/") and path.endswith("/"):
+            request.path_info = path.rstrip("/")
+        return self.get_response(request)
+
+
 class NoNulInForm:
     """Refuses a page's form with a NUL in a field. The API checks its own bodies."""
 

@@ -99,3 +99,21 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.subject}"
+
+
+class IdempotentCall(models.Model):
+    """A call with an `Idempotency-Key`, and what it answered. `caller` is an API key's number."""
+
+    caller = models.CharField(max_length=40)
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(default=0)
+    answer = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["caller", "key"], name="idempotent_call_once")]
+        indexes = [models.Index(fields=["created_at"], name="idempotent_call_age")]
+
+    def __str__(self) -> str:
+        return self.key

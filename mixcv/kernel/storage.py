@@ -6,12 +6,13 @@ Over Django's default storage. On a file system a file appears under its name on
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import IO
 
 from django.conf import settings
-from django.core.files.base import ContentFile
+from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, default_storage, storages
 
 from mixcv.kernel.errors import DomainError
@@ -36,6 +37,26 @@ def write(name: str, data: bytes) -> None:
         write_file(Path(default_storage.path(name)), data)
     else:
         default_storage.save(name, ContentFile(data))
+
+
+def adopt(name: str, path: Path) -> None:
+    """Keep the file at `path` under `name`, by moving it where the store lies on the same file system."""
+    if exists(name):
+        return
+    if isinstance(storages["default"], FileSystemStorage):
+        target = Path(default_storage.path(name))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.chmod(path, 0o640)
+        try:
+            os.replace(path, target)
+            return
+        except OSError:  # another file system
+            part = target.with_name(f".new-{os.getpid()}-{path.name}")
+            shutil.copyfile(path, part)
+            os.replace(part, target)
+            return
+    with path.open("rb") as file:
+        default_storage.save(name, File(file))
 
 
 def read(name: str) -> bytes:

@@ -12,6 +12,8 @@ from django.utils import timezone
 from mixcv.kernel.errors import AlreadyExists, InvalidInput
 from mixcv.kernel.events import Happening, publish
 from mixcv.kernel.ids import named_id
+from mixcv.kernel.jobs import kind_of
+from mixcv.kernel.models import Job
 from mixcv.tenancy.actors import SYSTEM, Actor
 from mixcv.tenancy.models import ApiKey, Membership, Namespace, Role, Scope, User, all_scopes
 
@@ -45,6 +47,27 @@ def create_namespace(*, name: str, description: str = "", by: Actor = SYSTEM) ->
             namespace_id=namespace.pk,
             actor=by.name,
             happenings=[Happening("namespace.created", public_id, {"name": name})],
+        )
+    return namespace
+
+
+def open_namespace(*, key: ApiKey, name: str, description: str = "", by: Actor) -> Namespace:
+    """A new namespace that `key` opens beside its own. Raises what `create_namespace` does."""
+    with transaction.atomic():
+        namespace = create_namespace(name=name, description=description, by=by)
+        key.also_opens.add(namespace)
+    return namespace
+
+
+def describe_namespace(*, namespace: Namespace, description: str, by: Actor) -> Namespace:
+    """Change what a namespace says of itself; its name and id stay, since addresses and keys name it by them."""
+    with transaction.atomic():
+        namespace.description = description
+        namespace.save(update_fields=["description"])
+        publish(
+            namespace_id=namespace.pk,
+            actor=by.name,
+            happenings=[Happening("namespace.updated", namespace.public_id, {"description": description})],
         )
     return namespace
 
@@ -153,3 +176,14 @@ def set_theme(*, user: User, theme: str) -> None:
     if theme not in User.Theme.values:
         raise InvalidInput(f"Theme is one of {', '.join(User.Theme.values)}.", field="theme")
     User.objects.filter(pk=user.pk).update(theme=theme)
+
+
+def cancel_job(*, job: Job, by: Actor) -> None:
+    """Ask a piece of long work to stop, in the way of its kind. Asked once it is over, nothing happens."""
+    with transaction.atomic():
+        Job.objects.filter(pk=job.pk, state__in=[Job.State.PENDING, Job.State.RUNNING]).update(
+            cancel_requested=True
+        )
+        cancel = kind_of(job).cancel
+        if cancel is not None:
+            cancel(job, by)

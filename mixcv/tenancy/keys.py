@@ -45,7 +45,7 @@ class KeyAuthentication(BaseAuthentication):
 
 
 class HasScope(BasePermission):
-    """read for looking, delete for deleting, write for the rest; a view may say otherwise with `scope`."""
+    """read for looking, delete for deleting, write for the rest, unless the view's operation says otherwise."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         key = request.auth
@@ -53,7 +53,9 @@ class HasScope(BasePermission):
             raise Unauthenticated("No API key. Send the header Authorization: Bearer <key>.")
         method = request.method or "GET"
         by_method = {"GET": Scope.READ, "HEAD": Scope.READ, "OPTIONS": Scope.READ, "DELETE": Scope.DELETE}
-        wanted = getattr(view, "scope", None) or by_method.get(method, Scope.WRITE)
+        handler = getattr(view, method.lower(), None)
+        told = getattr(handler, "operation", None)
+        wanted = (told and told.scope) or getattr(view, "scope", None) or by_method.get(method, Scope.WRITE)
         if wanted not in key.scopes and Scope.ADMIN not in key.scopes:
             raise Forbidden(f"This key has the scopes {', '.join(key.scopes)}; this call needs {wanted}.")
         return True

@@ -75,7 +75,7 @@ def all_scopes() -> list[str]:
 
 
 class ApiKey(models.Model):
-    """A program's key to one namespace. Shown once; only a hash is kept.
+    """A program's key to a namespace, and to others that it opens beside. Shown once; only a hash is kept.
 
     A key has 256 random bits, so a plain SHA-256 is as good as a slow hash and lets one index lookup find it.
     """
@@ -85,6 +85,10 @@ class ApiKey(models.Model):
     prefix = models.CharField(max_length=16, help_text="the first characters, to tell keys apart")
     sha256 = models.CharField(max_length=64, unique=True)
     scopes = ArrayField(models.CharField(max_length=8, choices=Scope.choices), default=all_scopes)
+    also_opens = models.ManyToManyField(Namespace, blank=True, related_name="opened_by")
+    rate_limit = models.PositiveIntegerField(
+        null=True, blank=True, help_text="calls a minute; empty: the installation's own limit"
+    )
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(default=timezone.now)
     last_used_at = models.DateTimeField(null=True, blank=True)

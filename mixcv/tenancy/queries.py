@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mixcv.tenancy.models import RANK, Membership, Namespace, Role, User
+from mixcv.tenancy.models import RANK, ApiKey, Membership, Namespace, Role, User
 
 
 def namespaces_of(user: User) -> list[Namespace]:
@@ -21,3 +21,8 @@ def role_in(user: User, namespace: Namespace) -> Role | None:
 
 def at_least(role: Role | None, wanted: Role) -> bool:
     return role is not None and RANK[role] >= RANK[wanted]
+
+
+def opened_by(key: ApiKey) -> list[Namespace]:
+    """The namespaces that a key opens: its own first, then the others by name."""
+    return [key.namespace, *key.also_opens.order_by("name", "pk")]

@@ -1,0 +1,147 @@
+"""What an API call is called, takes and answers, said once: checked at run time and shown in the OpenAPI document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from mixcv.kernel.idempotency import once
+from mixcv.kernel.serializers import or_empty
+
+if TYPE_CHECKING:
+    from mixcv.kernel.listing import Listing
+
+Form = type[serializers.Serializer[Any]]
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One call of the API; see `operation`."""
+
+    id: str
+    body: Form | None
+    body_optional: bool
+    query: Form | None
+    creates: bool
+    scope: str | None
+
+
+def operation(
+    id: str,
+    summary: str,
+    *,
+    body: Form | None = None,
+    body_optional: bool = False,
+    multipart: Form | None = None,
+    query: Form | None = None,
+    listing: Listing | None = None,
+    answer: Any = None,
+    status: int = 200,
+    creates: bool = False,
+    scope: str | None = None,
+    example: Any = None,
+    answer_example: Any = None,
+) -> Callable[[Handler], Handler]:
+    """Marks a view's method as the API call `id`.
+
+    `body` is checked before the method runs and lies in `self.data`, checked query parameters in `self.query`. A body
+    of multipart is left to the method; `multipart` describes it. `listing` adds the parameters of paging and search.
+    `creates`: an `Idempotency-Key` makes a repeated call answer as the first one did. `answer` describes a success,
+    `example` is one of the body, `answer_example` one of the answer.
+    """
+    it = Operation(id, body, body_optional, query, creates, scope)
+
+    def decorate(method: Handler) -> Handler:
+        @wraps(method)
+        def run(self: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
+            def call() -> Response:
+                self.data = _checked(request, it)
+                self.query = _asked(request, it)
+                done: Response = method(self, request, *args, **kwargs)
+                return done
+
+            return once(request, call) if it.creates else call()
+
+        described: Handler = _describe(
+            run, it, summary, multipart, listing, answer, status, example, answer_example
+        )
+        described.operation = it  # type: ignore[attr-defined]
+        return described
+
+    return decorate
+
+
+def _checked(request: Request, it: Operation) -> dict[str, Any]:
+    is_json = not (request.content_type or "").startswith(("multipart/", "application/octet-stream"))
+    if it.body is None or not is_json:
+        return {}
+    form = it.body(data=or_empty(request.data) if it.body_optional else request.data)
+    form.is_valid(raise_exception=True)
+    data: dict[str, Any] = form.validated_data
+    return data
+
+
+def _asked(request: Request, it: Operation) -> dict[str, Any]:
+    if it.query is None:
+        return {}
+    form = it.query(data=request.query_params.dict())
+    form.is_valid(raise_exception=True)
+    data: dict[str, Any] = form.validated_data
+    return data
+
+
+def _describe(
+    run: Any,
+    it: Operation,
+    summary: str,
+    multipart: Form | None,
+    listing: Listing | None,
+    answer: Any,
+    status: int,
+    example: Any,
+    answer_example: Any,
+) -> Any:
+    parameters: list[Any] = []
+    if it.query is not None:
+        parameters.append(it.query)
+    if listing is not None:
+        parameters.append(listing.parameters)
+    if it.creates:
+        parameters.append(
+            OpenApiParameter(
+                "Idempotency-Key",
+                str,
+                OpenApiParameter.HEADER,
+                description="A repeated call with the same key and body answers as the first one did.",
+            )
+        )
+    request: Any = it.body
+    if multipart is not None:
+        request = {"multipart/form-data": multipart}
+        if it.body is not None:
+            request["application/json"] = it.body
+    examples = []
+    if example is not None:
+        examples.append(OpenApiExample("A request", value=example, request_only=True))
+    if answer_example is not None:
+        examples.append(
+            OpenApiExample("An answer", value=answer_example, response_only=True, status_codes=[str(status)])
+        )
+    responses = {status: answer if answer is not None else OpenApiResponse(description="Done.")}
+    return extend_schema(
+        operation_id=it.id,
+        summary=summary,
+        description=summary,
+        request=request,
+        responses=responses,
+        parameters=parameters,
+        examples=examples,
+    )(run)

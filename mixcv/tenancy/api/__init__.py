@@ -1,0 +1,1 @@
+"""The API of tenancy: namespaces, the key itself, and the tasks of a namespace."""
