@@ -104,7 +104,9 @@ class Listing:
     def narrowed(self, rows: QuerySet[Row], data: Mapping[str, Any]) -> QuerySet[Row]:
         """`rows` by the filters and the search of a body. Raises InvalidInput."""
         if data.get("filters"):
-            rows = rows.filter(to_q(parse(data["filters"]), columns(self.columns, self.free)))
+            rows = rows.filter(
+                to_q(parse(data["filters"]), columns(self.columns, self.free, model=rows.model))
+            )
         if text := str(data.get("search") or ""):
             if "\x00" in text:
                 return rows.none()
