@@ -2,15 +2,17 @@
 
 from review.datasets.models import Dataset, DatasetBox, DatasetItem, DatasetVersion
 from review.queues.models import Queue, QueueItem
-from review.verdicts.models import Annotation, AnnotationVersion
+from review.verdicts.models import Annotation, AnnotationCount, AnnotationVersion, LabelDefinition
 
 __all__ = [
     "Annotation",
+    "AnnotationCount",
     "AnnotationVersion",
     "Dataset",
     "DatasetBox",
     "DatasetItem",
     "DatasetVersion",
+    "LabelDefinition",
     "Queue",
     "QueueItem",
 ]

@@ -9,7 +9,12 @@ from extraction.runs.domain import Decided, decide_detections
 from extraction.truth.domain import Truth, refresh_completeness, set_truth
 from mixcv.kernel.geometry import Box
 from mixcv.kernel.registry import Registry
-from review.verdicts.models import Annotation, Label
+from review.verdicts.models import VERDICTS, Annotation, Label
+
+_NEEDED = (
+    *("public_id", "image_id", "detection_id", "label", "object_class_id"),
+    *("cx", "cy", "w", "h", "deleted_at", "decided_at"),
+)
 
 
 @dataclass(frozen=True)
@@ -27,11 +32,17 @@ detections_settled: Registry[Callable[[Settled], None]] = Registry("detections s
 def apply_decisions(*, rows: Sequence[Annotation]) -> None:
     """Bring detections, truth, queues and completeness into line with the annotations about `rows`' detections.
 
-    Between two people the latest decision stands, and the box is marked as disputed where they differ.
+    Between two people the latest decision stands, and the box is marked as disputed where they differ. Labels of the
+    vocabulary have no effect.
     """
+    rows = [row for row in rows if row.label in Label.values]
+    if not rows:
+        return
     detection_ids = sorted({row.detection_id for row in rows if row.detection_id is not None})
-    live = Annotation.objects.filter(detection_id__in=detection_ids, deleted_at=None).order_by(
-        "updated_at", "pk"
+    live = (
+        Annotation.objects.filter(detection_id__in=detection_ids, deleted_at=None, label__in=VERDICTS)
+        .only(*_NEEDED)
+        .order_by("decided_at", "pk")
     )
     by_detection: dict[int, list[Annotation]] = {key: [] for key in detection_ids}
     for row in live:

@@ -1,18 +1,15 @@
-"""Taking a decision back: undo in review, delete in the API."""
+"""Taking a decision back: undo in review steps back one version, delete in the API takes all of it away."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from django.db import transaction
-from django.utils import timezone
 
 from mixcv.kernel.errors import NotFound
-from mixcv.kernel.events import Happening, publish
 from mixcv.tenancy.actors import Actor
 from mixcv.tenancy.models import Namespace
-from review.verdicts.domain.effects import apply_decisions
-from review.verdicts.domain.record import DECISION_FIELDS, lock_detections
+from review.verdicts.domain.ledger import VALUE_FIELDS, Ledger, lock_annotations
 from review.verdicts.domain.values import Outcome
 from review.verdicts.models import Annotation, AnnotationVersion
 
@@ -23,16 +20,10 @@ def retract_verdicts(*, namespace: Namespace, annotation_ids: Sequence[str], by:
     An annotation of one version is deleted, its history stays. Only the actor's own: others' answer NotFound.
     """
     with transaction.atomic():
-        # Detections before annotations, as when verdicts are recorded: nobody else's decision falls in between.
-        about = Annotation.objects.filter(namespace=namespace, public_id__in=annotation_ids)
-        lock_detections(namespace, about.exclude(detection=None).values_list("detection_id", flat=True))
-        rows = {
-            row.public_id: row
-            for row in Annotation.objects.select_for_update()
-            .filter(namespace=namespace, public_id__in=annotation_ids, actor=by.name, deleted_at=None)
-            .order_by("pk")
-        }
-        outcomes, changed = [], []
+        rows, _ = lock_annotations(namespace, annotation_ids, actor=by.name)
+        history = _history(rows.values())
+        ledger = Ledger(namespace, by)
+        outcomes = []
         for ref in annotation_ids:
             row = rows.pop(ref, None)
             if row is None:
@@ -41,45 +32,61 @@ def retract_verdicts(*, namespace: Namespace, annotation_ids: Sequence[str], by:
                 )
                 outcomes.append(Outcome(None, error=error))
                 continue
-            _step_back(row)
-            changed.append(row)
+            ledger.open(row)
+            before = _before_last(history[row.pk])
+            if before:
+                for name in VALUE_FIELDS:
+                    setattr(row, name, getattr(before, name))
+            else:
+                row.deleted_at = ledger.now
+            ledger.close(row, takes_back=True)
             outcomes.append(Outcome(row))
-        apply_decisions(rows=changed)
-        publish(
-            namespace_id=namespace.pk,
-            actor=by.name,
-            happenings=[
-                Happening(
-                    "annotation.deleted" if row.deleted_at else "annotation.updated",
-                    row.public_id,
-                    {"label": row.label, "version": row.version, "taken_back": True},
-                )
-                for row in changed
-            ],
-        )
+        ledger.write()
     return outcomes
 
 
-def _step_back(row: Annotation) -> None:
-    """To what held before: versions that took something back are passed over together with what they took back."""
+def delete_verdicts(*, namespace: Namespace, annotation_ids: Sequence[str], by: Actor) -> list[Outcome]:
+    """Delete annotations, whoever made them: they hold no more, and their versions can still be read.
+
+    One that is deleted already, or named twice, answers NotFound.
+    """
+    with transaction.atomic():
+        rows, _ = lock_annotations(namespace, annotation_ids)
+        ledger = Ledger(namespace, by)
+        outcomes = []
+        for ref in annotation_ids:
+            row = rows.pop(ref, None)
+            if row is None:
+                outcomes.append(Outcome(None, error=no_annotation(ref)))
+                continue
+            ledger.open(row)
+            row.deleted_at = ledger.now
+            ledger.close(row, takes_back=True)
+            outcomes.append(Outcome(row))
+        ledger.write()
+    return outcomes
+
+
+def no_annotation(ref: str) -> NotFound:
+    return NotFound(f"There is no annotation {ref[:100]}.", field="annotation_id")
+
+
+def _history(rows: Iterable[Annotation]) -> dict[int, list[AnnotationVersion]]:
+    found: dict[int, list[AnnotationVersion]] = {row.pk: [] for row in rows}
+    for version in AnnotationVersion.objects.filter(annotation_id__in=found).order_by(
+        "annotation", "version"
+    ):
+        found[version.annotation_id].append(version)
+    return found
+
+
+def _before_last(versions: Iterable[AnnotationVersion]) -> AnnotationVersion | None:
+    """What held before: versions that took something back are passed over together with what they took back."""
     stack: list[AnnotationVersion] = []
-    for version in row.versions.order_by("version"):
+    for version in versions:
         if version.takes_back:
             stack.pop()
         else:
             stack.append(version)
     stack.pop()
-    now = timezone.now()
-    row.version += 1
-    row.updated_at = now
-    before = stack[-1] if stack else None
-    if before:
-        for name in DECISION_FIELDS:
-            setattr(row, name, getattr(before, name))
-    else:
-        row.deleted_at = now
-    row.save()
-    values = {name: getattr(row, name) for name in DECISION_FIELDS}
-    AnnotationVersion.objects.create(
-        annotation=row, version=row.version, takes_back=True, decided_at=now, **values
-    )
+    return stack[-1] if stack else None
