@@ -2,9 +2,16 @@
 
 from django.urls import path
 
-from review.verdicts import api
+from review.verdicts.api import annotations, bulk, labels
 
 urlpatterns = [
-    path("annotations", api.AnnotationsView.as_view()),
-    path("annotations/list", api.AnnotationListView.as_view()),
+    path("annotations", annotations.Annotations.as_view()),
+    path("annotations/list", annotations.AnnotationList.as_view()),
+    path("annotations/bulk", bulk.Bulk.as_view()),
+    path("annotations/labels", labels.Labels.as_view()),
+    path("annotations/labels/list", labels.LabelList.as_view()),
+    path("annotations/labels/<str:label>", labels.OneLabel.as_view()),
+    path("annotations/<str:annotation>", annotations.OneAnnotation.as_view()),
+    path("annotations/<str:annotation>/versions", annotations.AnnotationVersions.as_view()),
+    path("annotations/<str:annotation>/versions/<int:version>", annotations.OneVersion.as_view()),
 ]
