@@ -161,6 +161,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"queue": "cpu"},
     },
+    "sweep_models": {"task": "extraction.sweep_models", "schedule": 60.0, "options": {"queue": "cpu"}},
     "trim_cache": {"task": "extraction.intake.trim_cache", "schedule": 3600.0, "options": {"queue": "cpu"}},
 }
 
@@ -209,6 +210,10 @@ MIXCV_MAX_IMAGE_PIXELS = env_int("MIXCV_MAX_IMAGE_PIXELS", 100_000_000)
 MIXCV_ALLOW_PRIVATE_URLS = env_bool("MIXCV_ALLOW_PRIVATE_URLS", False)
 # Calls a minute and key; 0: no limit.
 MIXCV_RATE_LIMIT = env_int("MIXCV_RATE_LIMIT", 6000)
+# Where s3:// addresses are read: AWS_ENDPOINT_URL for another server than Amazon's; credentials by boto3's own rules.
+MIXCV_S3_ENDPOINT = os.environ.get("AWS_ENDPOINT_URL_S3", os.environ.get("AWS_ENDPOINT_URL", ""))
+MIXCV_S3_PATH_STYLE = env_bool("MIXCV_S3_PATH_STYLE", bool(MIXCV_S3_ENDPOINT))
+MIXCV_S3_BUCKETS = env_list("MIXCV_S3_BUCKETS", [])
 MIXCV_EMBEDDER = os.environ.get("MIXCV_EMBEDDER", "offline")
 MIXCV_DETECTOR = os.environ.get("MIXCV_DETECTOR", "")
 MIXCV_DEVICE = device_from_env()
@@ -220,6 +225,10 @@ MIXCV_CHUNK_IMAGES = env_int("MIXCV_CHUNK_IMAGES", 32)
 MIXCV_GATHER_SECONDS = env_int("MIXCV_GATHER_SECONDS", 2)
 MIXCV_LEASE_SECONDS = env_int("MIXCV_LEASE_SECONDS", 60)
 MIXCV_REVIEW_LEASE_SECONDS = env_int("MIXCV_REVIEW_LEASE_SECONDS", 180)
+MIXCV_STRICT_DEPENDENCIES = env_bool("MIXCV_STRICT_DEPENDENCIES", False)
+MIXCV_MAX_PACKAGE_BYTES = env_int("MIXCV_MAX_PACKAGE_BYTES", 500 * 1024 * 1024)
+MIXCV_MAX_MODEL_BYTES = env_int("MIXCV_MAX_MODEL_BYTES", 10 * 1024**3)
+MIXCV_MAX_MODELS = env_int("MIXCV_MAX_MODELS", 50)
 MIXCV_DOUBTFUL_BELOW = float(os.environ.get("MIXCV_DOUBTFUL_BELOW", "0.7"))
 
 LOGGING = {

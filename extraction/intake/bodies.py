@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
@@ -12,12 +13,16 @@ from extraction.intake.domain import Incoming
 from extraction.intake.domain.incoming import decode_base64, name_of
 from extraction.intake.images import check_size
 from extraction.intake.models import Bucket
-from extraction.intake.schema import metadata_fields
+from extraction.intake.schema import check_metadata, metadata_fields
 from mixcv.kernel.errors import DomainError, InvalidInput
+from mixcv.kernel.faults import Faults
 
-BUCKET_KEYS = ("bucket_name", "name", "bucket_schema", "schema", "description", "metadata", "split_key")
-OBJECT_KEYS = ("blobs", "metadata", "key_prefix", "skip_duplicates")
+OBJECT_KEYS = ("blobs", "metadata", "key_prefix", "skip_duplicates", "idempotency_key")
 BLOB_KEYS = ("property", "type", "data", "key_prefix", "metadata")
+# Sent by clients, of no effect here.
+TOLERATED = frozenset(
+    {"canonicalize_source", "force_remirror", "edges", "checksum", "properties", "upload_id", "details"}
+)
 FORM_KEYS = ("metadata", "key_prefix", "property", "skip_duplicates")
 MOST_OBJECTS = 1000
 _GROUP_FILES, _GROUP_BYTES = 64, 128_000_000
@@ -36,14 +41,26 @@ def json_object(data: Any) -> dict[str, Any]:
     return data
 
 
-def only(body: Mapping[str, Any], allowed: Sequence[str], *, place: str = "") -> None:
-    """Raises UnknownKey naming the first key that is not allowed, and those that are."""
+def only(
+    body: Mapping[str, Any],
+    allowed: Sequence[str],
+    *,
+    place: str = "",
+    faults: Faults | None = None,
+    tolerated: frozenset[str] = frozenset(),
+) -> None:
+    """Raises UnknownKey, or adds to `faults`, for each key that is not allowed, naming those that are."""
+    mine = faults or Faults()
     for key in body:
-        if key not in allowed:
-            raise UnknownKey(
-                f"{str(key)[:100]!r} is no key here. Allowed: {', '.join(allowed)}.",
-                field=f"{place}{str(key)[:100]}",
+        if key not in allowed and key not in tolerated:
+            mine.add(
+                UnknownKey(
+                    f"{str(key)[:100]!r} is no key here. Allowed: {', '.join(allowed)}.",
+                    field=f"{place}{str(key)[:100]}",
+                )
             )
+    if faults is None:
+        mine.tell()
 
 
 def flag(value: Any, field: str) -> bool:
@@ -65,43 +82,94 @@ def flag(value: Any, field: str) -> bool:
     raise InvalidInput(f"{field} must be true or false.", field=field)
 
 
-def object_body(body: Mapping[str, Any], bucket: Bucket, *, place: str = "") -> Incoming:
-    """One object of the API. The bucket's own fields may stand at the root beside `metadata`."""
+def object_body(
+    body: Mapping[str, Any], bucket: Bucket, *, place: str = "", needs_image: bool = True
+) -> Incoming:
+    """One object of the API. The bucket's own fields may stand at the root beside `metadata`.
+
+    Raises InvalidInput that lists every fault with its place.
+    """
+    faults = Faults()
     fields = metadata_fields(bucket.schema)
-    only(body, [*OBJECT_KEYS, *fields], place=place)
+    only(body, [*OBJECT_KEYS, *fields], place=place, faults=faults, tolerated=TOLERATED)
     metadata = body.get("metadata", {})
     if not isinstance(metadata, Mapping):
-        raise InvalidInput("metadata must be an object.", field=f"{place}metadata")
+        faults.add(InvalidInput("metadata must be an object.", field=f"{place}metadata"))
+        metadata = {}
     merged = {name: body[name] for name in fields if name in body and name not in OBJECT_KEYS} | dict(
         metadata
     )
-    blobs = body.get("blobs")
-    if not isinstance(blobs, list) or not blobs:
-        raise InvalidInput(
-            "blobs must be a list with one image: [{property, type, data}].", field=f"{place}blobs"
+    idempotency = body.get("idempotency_key") or ""
+    if not isinstance(idempotency, str) or len(idempotency) > 255 or not idempotency.isprintable():
+        faults.add(
+            InvalidInput(
+                "idempotency_key is text of at most 255 printable characters.",
+                field=f"{place}idempotency_key",
+            )
         )
+    image = _blobs(body.get("blobs"), fields, merged, place, faults, needs_image=needs_image)
+    prefix = ""
+    with faults.of():
+        given = image[1].get("key_prefix") if image else None
+        prefix = _prefix(body.get("key_prefix") if given is None else given, f"{place}key_prefix")
+    incoming = Incoming(metadata=merged)
+    if image:
+        name, blob, where = image
+        with faults.of():
+            incoming = _from_data(
+                blob.get("data"), prefix=prefix, name=name, metadata=merged, field=f"{where}.data"
+            )
+    with faults.of():
+        check_metadata(merged, bucket.schema)
+    faults.tell()
+    return replace(incoming, idempotency_key=idempotency)
+
+
+def _blobs(
+    blobs: Any,
+    fields: Mapping[str, Any],
+    merged: dict[str, Any],
+    place: str,
+    faults: Faults,
+    *,
+    needs_image: bool,
+) -> tuple[str, Mapping[str, Any], str] | None:
+    """The one image among the blobs, with its property and place; values of other fields go into `merged`."""
+    if blobs is None and not needs_image:
+        return None
+    if not isinstance(blobs, list) or not blobs:
+        faults.add(
+            InvalidInput(
+                "blobs must be a list with one image: [{property, type, data}].", field=f"{place}blobs"
+            )
+        )
+        return None
     images = []
     for number, blob in enumerate(blobs):
         where = f"{place}blobs.{number}"
         if not isinstance(blob, Mapping):
-            raise InvalidInput("A blob is an object {property, type, data}.", field=where)
-        only(blob, BLOB_KEYS, place=f"{where}.")
+            faults.add(InvalidInput("A blob is an object {property, type, data}.", field=where))
+            return None
+        only(blob, BLOB_KEYS, place=f"{where}.", faults=faults, tolerated=TOLERATED)
         name, kind = blob.get("property", "image"), blob.get("type", "image")
         if not isinstance(name, str) or not name:
-            raise InvalidInput("property must be text.", field=f"{where}.property")
-        if kind != "image":
-            if not isinstance(kind, str) or name not in fields:
-                raise InvalidInput(
+            faults.add(InvalidInput("property must be text.", field=f"{where}.property"))
+        elif kind == "image":
+            images.append((name, blob, where))
+        elif isinstance(kind, str) and name in fields:
+            merged[name] = blob.get("data")
+        else:
+            faults.add(
+                InvalidInput(
                     f"The type {str(kind)[:50]!r} is not taken here; allowed: image.", field=f"{where}.type"
                 )
-            merged[name] = blob.get("data")
-            continue
-        images.append((name, blob, where))
-    if len(images) != 1:
-        raise InvalidInput(f"An object has one image; this one has {len(images)}.", field=f"{place}blobs")
-    name, blob, where = images[0]
-    prefix = _prefix(blob.get("key_prefix", body.get("key_prefix")), f"{place}key_prefix")
-    return _from_data(blob.get("data"), prefix=prefix, name=name, metadata=merged, field=f"{where}.data")
+            )
+            return None
+    if len(images) != 1 and not faults.found:
+        faults.add(
+            InvalidInput(f"An object has one image; this one has {len(images)}.", field=f"{place}blobs")
+        )
+    return images[0] if images else None
 
 
 def _from_data(data: Any, *, prefix: str, name: str, metadata: dict[str, Any], field: str) -> Incoming:

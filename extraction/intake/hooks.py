@@ -9,3 +9,12 @@ from mixcv.kernel.registry import Registry
 
 # Called with the keys of objects whose image is there, inside the transaction that made them ready.
 objects_ready: Registry[Callable[[Bucket, list[int]], None]] = Registry("objects ready")
+
+# Called when metadata, key or image of objects changed, inside that transaction.
+objects_changed: Registry[Callable[[Bucket, list[int]], None]] = Registry("objects changed")
+
+# Called before objects are deleted, inside that transaction; raises where they must stay.
+objects_leaving: Registry[Callable[[Bucket, list[int]], None]] = Registry("objects leaving")
+
+# Called before a bucket is deleted, inside that transaction; raises where it must stay.
+bucket_leaving: Registry[Callable[[Bucket], None]] = Registry("bucket leaving")

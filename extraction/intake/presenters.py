@@ -20,6 +20,9 @@ def bucket(row: Bucket) -> dict[str, Any]:
         "bucket_schema": row.schema or {"properties": {}},
         "metadata": row.metadata,
         "split_key": row.split_key,
+        "unique_key": {"fields": row.unique_key, "default_policy": row.unique_policy or None}
+        if row.unique_key
+        else None,
         "object_count": row.object_count,
         "total_size_bytes": row.total_bytes,
         "created_at": row.created_at,
@@ -37,6 +40,7 @@ def object_(row: Object, owner: Bucket) -> dict[str, Any]:
         "status": _STATUS[Object.State(row.state)],
         "error": row.error or None,
         "metadata": row.metadata,
+        "idempotency_key": row.idempotency_key or None,
         "created_at": row.created_at,
         "updated_at": row.updated_at,
     }

@@ -25,6 +25,7 @@ from mixcv.kernel.serializers import StrictSerializer
 
 Row = TypeVar("Row", bound=Model)
 DEEPEST_OFFSET = 1_000_000
+_WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 class PageQuery(serializers.Serializer[Any]):
@@ -190,7 +191,10 @@ def _merged(request: Request, data: Mapping[str, Any]) -> dict[str, Any]:
         if query.get(name) not in (None, "")
     }
     if "include_total" in asked:
-        asked["include_total"] = str(asked["include_total"]).lower() in {"true", "1", "yes", "on"}
+        word = str(asked["include_total"]).lower()
+        if word not in _WORDS:
+            raise InvalidInput(f"include_total is {word[:50]!r}; it must be true or false.", field="include_total")
+        asked["include_total"] = _WORDS[word]
     return asked | {name: value for name, value in data.items() if value is not None}
 
 

@@ -41,6 +41,7 @@ def operation(
     body: Form | None = None,
     body_optional: bool = False,
     multipart: Form | None = None,
+    documented_body: Form | None = None,
     query: Form | None = None,
     listing: Listing | None = None,
     answer: Any = None,
@@ -53,7 +54,8 @@ def operation(
     """Marks a view's method as the API call `id`.
 
     `body` is checked before the method runs and lies in `self.data`, checked query parameters in `self.query`. A body
-    of multipart is left to the method; `multipart` describes it. `listing` adds the parameters of paging and search.
+    of multipart is left to the method; `multipart` describes it, as `documented_body` does a JSON body that the method
+    reads itself. `listing` adds the parameters of paging and search.
     `creates`: an `Idempotency-Key` makes a repeated call answer as the first one did. `answer` describes a success,
     `example` is one of the body, `answer_example` one of the answer.
     """
@@ -71,7 +73,16 @@ def operation(
             return once(request, call) if it.creates else call()
 
         described: Handler = _describe(
-            run, it, summary, multipart, listing, answer, status, example, answer_example
+            run,
+            it,
+            summary,
+            documented_body or body,
+            multipart,
+            listing,
+            answer,
+            status,
+            example,
+            answer_example,
         )
         described.operation = it  # type: ignore[attr-defined]
         return described
@@ -102,6 +113,7 @@ def _describe(
     run: Any,
     it: Operation,
     summary: str,
+    body: Form | None,
     multipart: Form | None,
     listing: Listing | None,
     answer: Any,
@@ -123,11 +135,11 @@ def _describe(
                 description="A repeated call with the same key and body answers as the first one did.",
             )
         )
-    request: Any = it.body
+    request: Any = body
     if multipart is not None:
         request = {"multipart/form-data": multipart}
-        if it.body is not None:
-            request["application/json"] = it.body
+        if body is not None:
+            request["application/json"] = body
     examples = []
     if example is not None:
         examples.append(OpenApiExample("A request", value=example, request_only=True))

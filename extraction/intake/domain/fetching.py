@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from extraction.intake import s3
 from extraction.intake.domain.images import Verified, keep_images, prepare
 from extraction.intake.domain.incoming import group_of
 from extraction.intake.domain.objects import describe, mark_ready
@@ -47,7 +48,7 @@ def stuck_objects(*, limit: int = 1000) -> list[int]:
 
 def _fetch(row: Object, by: Actor) -> bool:
     try:
-        answer = http.fetch(row.source_url, max_bytes=settings.MIXCV_MAX_IMAGE_BYTES, seconds=_FETCH_SECONDS)
+        answer = _answer(row.source_url)
         picture = prepare(
             answer.content, declared=answer.content_type, group=group_of(row.metadata, row.bucket)
         )
@@ -59,6 +60,13 @@ def _fetch(row: Object, by: Actor) -> bool:
         _finish(row, None, f"The fetch broke off ({type(error).__name__}); the server's log says why.", by)
         return False
     return _finish(row, picture, "", by)
+
+
+def _answer(url: str) -> http.Answer:
+    most = settings.MIXCV_MAX_IMAGE_BYTES
+    if url.lower().startswith("s3://"):
+        return s3.read(url, max_bytes=most, seconds=_FETCH_SECONDS)
+    return http.fetch(url, max_bytes=most, seconds=_FETCH_SECONDS)
 
 
 def _finish(row: Object, picture: Verified | None, reason: str, by: Actor) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
@@ -12,6 +14,7 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from django.conf import settings
 
+from extraction.intake import s3
 from extraction.intake.domain.images import Verified, prepare
 from extraction.intake.images import FileTooLarge
 from extraction.intake.models import Bucket
@@ -39,7 +42,7 @@ class BadData(InvalidInput):
 
 @dataclass(frozen=True)
 class Incoming:
-    """One thing to put into a bucket: bytes, or the address of them (http, https, data)."""
+    """One thing to put into a bucket: bytes, or the address of them (http, https, s3, data)."""
 
     name: str = ""
     data: bytes | None = None
@@ -49,6 +52,8 @@ class Incoming:
     property: str = "image"
     # `train` or `holdout` where the sender knows; empty: content or group decides.
     split: str = ""
+    # What the sender calls it: a second one of the same name in the bucket adds nothing.
+    idempotency_key: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,8 @@ class Checked:
     metadata: dict[str, Any]
     picture: Verified | None
     url: str = ""
+    idempotency_key: str = ""
+    unique_value: str = ""
 
 
 def check(incoming: Incoming, bucket: Bucket) -> Checked:
@@ -80,18 +87,41 @@ def check(incoming: Incoming, bucket: Bucket) -> Checked:
     if data is None:
         if not url:
             raise InvalidInput("There is neither data nor a url.", field="data")
-        if url.lower().startswith(("s3://", "gs://")):
-            scheme = url[: url.index(":")]
+        if url.lower().startswith("gs://"):
             raise Unsupported(
-                f"{scheme}:// addresses are not supported yet. Send an http or https address, or the bytes.",
+                "gs:// addresses are not read. Send an s3, http or https address, or the bytes.",
                 field="data",
             )
-        check_url(url, field="data")
+        if url.lower().startswith("s3://"):
+            s3.check_address(url, field="data")
+        else:
+            check_url(url, field="data")
     key = check_key(incoming.name or name_of(url, declared))
     picture = None if data is None else prepare(data, declared=declared, group=group_of(metadata, bucket))
     if picture and incoming.split:
         picture = replace(picture, split=incoming.split)
-    return Checked(key, incoming.property, metadata, picture, url if picture is None else "")
+    return Checked(
+        key,
+        incoming.property,
+        metadata,
+        picture,
+        url if picture is None else "",
+        incoming.idempotency_key,
+        unique_value(metadata, bucket),
+    )
+
+
+def unique_value(metadata: Mapping[str, Any], bucket: Bucket) -> str:
+    """What tells this object from the bucket's others, hashed; empty without a `unique_key`. Raises InvalidInput."""
+    if not bucket.unique_key:
+        return ""
+    if missing := [name for name in bucket.unique_key if metadata.get(name) is None]:
+        raise InvalidInput(
+            f"metadata lacks {', '.join(missing)}, which together name an object of this bucket.",
+            field=f"metadata.{missing[0]}",
+        )
+    packed = json.dumps([metadata[name] for name in bucket.unique_key], sort_keys=True)
+    return hashlib.sha256(packed.encode()).hexdigest()
 
 
 def check_key(key: str) -> str:

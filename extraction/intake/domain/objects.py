@@ -2,45 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, ProtectedError
 from django.utils import timezone
 
 from extraction.intake.domain.images import keep_images
-from extraction.intake.domain.incoming import Checked, Incoming, check
-from extraction.intake.hooks import objects_ready
-from extraction.intake.models import Bucket, Image, Object
+from extraction.intake.domain.incoming import Checked, Incoming, check, check_key, unique_value
+from extraction.intake.domain.plan import Change, Outcome, Plan, taken
+from extraction.intake.hooks import objects_changed, objects_leaving, objects_ready
+from extraction.intake.models import Bucket, Object
+from extraction.intake.schema import check_metadata
 from mixcv.celery import app
-from mixcv.kernel.errors import DomainError
+from mixcv.kernel.errors import Conflict, DomainError, InvalidInput
 from mixcv.kernel.events import Happening, publish
 from mixcv.tenancy.actors import Actor
 
 _DECODERS = 4
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one item, in the order in which the items came. A duplicate names the object that was there."""
+class NoPolicy(DomainError):
+    """The bucket tells its objects apart by a key, and nobody said what becomes of a second one."""
 
-    name: str
-    status: Literal["created", "duplicate", "error"]
-    object: Object | None = None
-    error: DomainError | None = None
+    code = "no_policy"
 
 
 def add_objects(
-    *, bucket: Bucket, incoming: Sequence[Incoming], by: Actor, skip_duplicates: bool = False
+    *,
+    bucket: Bucket,
+    incoming: Sequence[Incoming],
+    by: Actor,
+    skip_duplicates: bool = False,
+    policy: str = "",
 ) -> list[Outcome]:
     """Add items to a bucket, one outcome each; a bad one costs the others nothing.
 
     Bytes are verified at once and their objects are READY. Addresses are fetched afterwards; until then their
-    objects are PENDING. With `skip_duplicates` an item whose content the bucket has already adds nothing.
+    objects are PENDING. With `skip_duplicates` an item whose content the bucket has already adds nothing; nor does one
+    whose `idempotency_key` came before. `policy` (else the bucket's own) says what becomes of an item whose
+    `unique_key` values the bucket has. Raises NoPolicy where neither says it.
     """
+    policy = _policy(bucket, policy)
     checked = _check_all(bucket, incoming)
     good = [item for item in checked if isinstance(item, Checked)]
     if not good:
@@ -55,17 +60,29 @@ def add_objects(
         )
         # One writer of a bucket at a time from here on: nobody adds the same content in between.
         bucket = Bucket.objects.select_for_update(no_key=True).select_related("namespace").get(pk=bucket.pk)
-        outcomes, news = _plan(bucket, incoming, checked, images, skip_duplicates)
-        Object.objects.bulk_create(news, batch_size=1000)
-        _announce(bucket, news, by)
-        mark_ready(bucket=bucket, rows=[row for row in news if row.image_id])
+        plan = Plan(bucket, images, skip_duplicates, policy)
+        outcomes = plan.make(incoming, checked)
+        Object.objects.bulk_create(plan.news, batch_size=1000)
+        _announce(bucket, "object.created", plan.news, by)
+        write_changes(bucket=bucket, changes=plan.changes, by=by)
+        mark_ready(bucket=bucket, rows=[row for row in plan.news if row.image_id])
         Bucket.objects.filter(pk=bucket.pk).update(
-            object_count=F("object_count") + len(news), updated_at=timezone.now()
+            object_count=F("object_count") + len(plan.news), updated_at=timezone.now()
         )
-        if waiting := [row.pk for row in news if row.state == Object.State.PENDING]:
+        if waiting := [row.pk for row in plan.news if row.state == Object.State.PENDING]:
             # Where the broker is away, the sweep finds them later.
-            transaction.on_commit(lambda: _queue_fetches(waiting), robust=True)
+            transaction.on_commit(lambda: queue_fetches(waiting), robust=True)
     return outcomes
+
+
+def _policy(bucket: Bucket, policy: str) -> str:
+    wanted = policy or bucket.unique_policy
+    if bucket.unique_key and not wanted:
+        raise NoPolicy(
+            f"Objects of {bucket.name} are told apart by {', '.join(bucket.unique_key)}. Say with ?policy=insert, "
+            "update or upsert what becomes of one that is there already, or set the bucket's default_policy."
+        )
+    return wanted
 
 
 def mark_ready(*, bucket: Bucket, rows: Iterable[Object]) -> None:
@@ -98,55 +115,106 @@ def _check_all(bucket: Bucket, incoming: Sequence[Incoming]) -> list[Checked | D
         return list(pool.map(one, incoming))
 
 
-def _plan(
-    bucket: Bucket,
-    incoming: Sequence[Incoming],
-    checked: Sequence[Checked | DomainError],
-    images: dict[str, Image],
-    skip_duplicates: bool,
-) -> tuple[list[Outcome], list[Object]]:
-    there: dict[int, Object] = {}
-    if skip_duplicates:
-        rows = Object.objects.filter(
-            bucket=bucket, image__in=[image.pk for image in images.values()]
-        ).order_by("-id")
-        there = {row.image_id: row for row in rows.select_related("image__original") if row.image_id}
-    outcomes: list[Outcome] = []
-    news: list[Object] = []
-    for item, result in zip(incoming, checked, strict=True):
-        if isinstance(result, DomainError):
-            outcomes.append(_refused(item, result))
-            continue
-        image = images[result.picture.sha256] if result.picture else None
-        if image and skip_duplicates and image.pk in there:
-            outcomes.append(Outcome(result.key, "duplicate", there[image.pk]))
-            continue
-        row = Object(
-            bucket=bucket,
-            key=result.key,
-            property=result.property,
-            metadata=result.metadata,
-            source_url=result.url,
-            image=image,
-            state=Object.State.READY if image else Object.State.PENDING,
-        )
-        news.append(row)
-        outcomes.append(Outcome(result.key, "created", row))
-        if image:
-            there[image.pk] = row
-    return outcomes, news
-
-
 def _refused(item: Incoming, error: DomainError) -> Outcome:
     return Outcome(item.name or item.url[:200] or "image", "error", error=error)
 
 
-def _announce(bucket: Bucket, rows: Iterable[Object], by: Actor) -> None:
+def _announce(bucket: Bucket, event: str, rows: Iterable[Object], by: Actor) -> None:
     publish(
         namespace_id=bucket.namespace_id,
         actor=by.name,
-        happenings=[Happening("object.created", row.public_id, describe(row, bucket)) for row in rows],
+        happenings=[Happening(event, row.public_id, describe(row, bucket)) for row in rows],
     )
+
+
+def write_changes(*, bucket: Bucket, changes: Sequence[Change], by: Actor) -> None:
+    """Store what became of objects that were there; the bucket's row is locked."""
+    if not changes:
+        return
+    now = timezone.now()
+    rows = [change.row for change in changes]
+    for row in rows:
+        row.updated_at = now
+    Object.objects.bulk_update(
+        rows,
+        [
+            "key",
+            "property",
+            "metadata",
+            "source_url",
+            "image",
+            "state",
+            "error",
+            "unique_value",
+            "updated_at",
+        ],
+    )
+    _announce(bucket, "object.updated", rows, by)
+    for hook in objects_changed:
+        hook(bucket, [row.pk for row in rows])
+    new_image = [change for change in changes if change.image_changed]
+    gone = sum(change.old_bytes for change in new_image)
+    Bucket.objects.filter(pk=bucket.pk).update(total_bytes=F("total_bytes") - gone, updated_at=now)
+    mark_ready(bucket=bucket, rows=[change.row for change in new_image if change.row.image_id])
+    if waiting := [row.pk for row in rows if row.state == Object.State.PENDING]:
+        transaction.on_commit(lambda: queue_fetches(waiting), robust=True)
+
+
+def update_object(
+    *, row: Object, by: Actor, metadata: Any = None, prefix: str | None = None, replace: bool = False
+) -> Object:
+    """Change an object's metadata (merged, or all of it with `replace`) and the folder of its key.
+
+    Raises InvalidInput for metadata that does not fit the bucket's schema, AlreadyExists where another object has the
+    values of the bucket's `unique_key`.
+    """
+    with transaction.atomic():
+        bucket = (
+            Bucket.objects.select_for_update(no_key=True).select_related("namespace").get(pk=row.bucket_id)
+        )
+        row = Object.objects.select_related("image__original").get(pk=row.pk)
+        if metadata is not None:
+            if not isinstance(metadata, Mapping):
+                raise InvalidInput("metadata must be an object.", field="metadata")
+            merged = dict(metadata) if replace else {**row.metadata, **metadata}
+            row.metadata = check_metadata(merged, bucket.schema)
+            row.unique_value = unique_value(row.metadata, bucket)
+            twin = Object.objects.filter(bucket=bucket, unique_value=row.unique_value).exclude(pk=row.pk)
+            if row.unique_value and (other := twin.first()):
+                raise taken(bucket, other)
+        if prefix is not None:
+            name = row.key.rpartition("/")[2]
+            row.key = check_key(f"{prefix.strip('/')}/{name}" if prefix.strip("/") else name)
+        write_changes(bucket=bucket, changes=[Change(row)], by=by)
+    return row
+
+
+def delete_objects(*, bucket: Bucket, rows: Sequence[Object], by: Actor) -> int:
+    """Take objects out of a bucket, with what detectors made of them. Raises InUse where people decided about them."""
+    keys = [row.pk for row in rows]
+    with transaction.atomic():
+        bucket = Bucket.objects.select_for_update(no_key=True).get(pk=bucket.pk)
+        found = list(
+            Object.objects.filter(pk__in=keys, bucket=bucket).select_related("image__original").order_by("pk")
+        )
+        for hook in objects_leaving:
+            hook(bucket, [row.pk for row in found])
+        size = sum(row.image.original.size for row in found if row.image)
+        _announce(bucket, "object.deleted", found, by)
+        try:
+            Object.objects.filter(pk__in=[row.pk for row in found]).delete()
+        except ProtectedError:
+            raise InUse("Other rows refer to this object; it cannot be deleted.") from None
+        Bucket.objects.filter(pk=bucket.pk).update(
+            object_count=F("object_count") - len(found), total_bytes=F("total_bytes") - size
+        )
+    return len(found)
+
+
+class InUse(Conflict):
+    """Something that people decided, or a frozen dataset, refers to the row."""
+
+    code = "in_use"
 
 
 def refetch(*, keys: Sequence[int]) -> None:
@@ -157,10 +225,10 @@ def refetch(*, keys: Sequence[int]) -> None:
         state=Object.State.PENDING, error="", updated_at=timezone.now()
     )
     if waiting:
-        transaction.on_commit(lambda: _queue_fetches(waiting), robust=True)
+        transaction.on_commit(lambda: queue_fetches(waiting), robust=True)
 
 
-def _queue_fetches(keys: list[int]) -> None:
+def queue_fetches(keys: list[int]) -> None:
     for key in keys:
         # By name: tasks stand above verbs.
         app.send_task("extraction.intake.fetch_object", args=[key], queue="io")

@@ -51,17 +51,24 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """Where a field stands: an ORM path and, in a JSON column, the keys below it.
+    """Where a field stands: an ORM path, or an expression, and in a JSON column the keys below it.
 
     `within` wraps the condition where the column is another table's, as an Exists(). `blank`: an empty text counts as
     no value.
     """
 
-    path: str
+    path: str | Any
     kind: Kind = Kind.TEXT
     keys: tuple[str, ...] = ()
     within: Callable[[Q], Q] | None = None
     blank: bool = False
+
+    @property
+    def value(self) -> Any:
+        """The field's value as an expression of a query."""
+        if self.kind == Kind.JSON:
+            return _json(self)
+        return F(self.path) if isinstance(self.path, str) else self.path
 
 
 Resolve = Callable[[str], Column]
@@ -119,8 +126,8 @@ def _there(column: Column) -> Q:
     if column.kind == Kind.JSON:
         inner = _json(column)
         return Q(IsNull(inner, False)) & _op(inner, "<>", Func(function="jsonb", template="'null'::jsonb"))
-    there = Q(IsNull(F(column.path), False))
-    return there & _op(F(column.path), "<>", Value("")) if column.blank else there
+    there = Q(IsNull(column.value, False))
+    return there & _op(column.value, "<>", Value("")) if column.blank else there
 
 
 def _test(column: Column, test: str, leaf: Leaf) -> Q:
@@ -139,7 +146,7 @@ def _test(column: Column, test: str, leaf: Leaf) -> Q:
 def _equal(column: Column, value: Any, leaf: Leaf) -> Q:
     if column.kind == Kind.JSON:
         return _op(_json(column), "=", Value(value, output_field=JSONField()))
-    return _op(F(column.path), "=", Value(_fitting(column, value, leaf)))
+    return _op(column.value, "=", Value(_fitting(column, value, leaf)))
 
 
 def _ordered(column: Column, sign: str, leaf: Leaf) -> Q:
@@ -152,7 +159,7 @@ def _ordered(column: Column, sign: str, leaf: Leaf) -> Q:
     if column.kind == Kind.BOOL:
         _misfit(leaf, "true or false, which has no order")
     value = _fitting(column, leaf.value, leaf)
-    left = Collate(F(column.path), "C") if column.kind == Kind.TEXT else F(column.path)
+    left = Collate(column.value, "C") if column.kind == Kind.TEXT else column.value
     return _op(left, sign, Value(value))
 
 
@@ -166,7 +173,7 @@ def _text(column: Column, test: str, leaf: Leaf) -> Q:
         return found | listed if test == "contains" else found
     if column.kind != Kind.TEXT or not isinstance(leaf.value, str):
         _misfit(leaf, f"{column.kind.value}: {test} is for texts")
-    return _pattern(F(column.path), test, leaf)
+    return _pattern(column.value, test, leaf)
 
 
 def _pattern(left: Any, test: str, leaf: Leaf) -> Q:

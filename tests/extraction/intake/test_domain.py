@@ -182,7 +182,7 @@ def test_it_takes_a_data_address_at_once(bucket):
 @pytest.mark.parametrize(
     ("url", "code", "words"),
     [
-        ("s3://my-bucket/frame_001.jpg", "unsupported", "not supported yet"),
+        ("gs://my-bucket/frame_001.jpg", "unsupported", "not read"),
         ("ftp://host/a.jpg", "bad_url", "Allowed: http and https"),
         ("file:///etc/passwd", "bad_url", "Allowed: http and https"),
         ("https://user:secret@host/a.jpg", "bad_url", "password"),

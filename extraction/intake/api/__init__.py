@@ -1,0 +1,1 @@
+"""`/v1/buckets`, the objects in them, and presigned uploads."""
