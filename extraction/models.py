@@ -8,7 +8,9 @@ from extraction.packages.models import (
     Extractor,
     ExtractorVersion,
     Feature,
+    ModelUse,
     ProductionChange,
+    RegistryModel,
     VectorSpace,
 )
 from extraction.runs.models import Batch, BatchItem, Collection, Detection, Document, Embedding
@@ -33,9 +35,11 @@ __all__ = [
     "GroundTruthBox",
     "Image",
     "ImageReview",
+    "ModelUse",
     "Object",
     "ObjectClass",
     "ProductionChange",
+    "RegistryModel",
     "Retriever",
     "VectorSpace",
 ]

@@ -32,8 +32,9 @@ class Extractor(models.Model):
 class ExtractorVersion(models.Model):
     """Package, weights and fixed parameters: immutable once deployed.
 
-    `package` names a built-in package; later, an uploaded one has `archive`. `weights` are bytes by hash, or none
-    where the package loads its own. `class_names` are the weights' own, by index.
+    `package` names a built-in package; an uploaded one has `archive`. `weights` are bytes by hash, or none where the
+    package loads its own. `class_names` are the weights' own, by index. `model_overrides`: models of the registry that
+    this version loads in place of those that its code names, by id.
     """
 
     class State(models.TextChoices):
@@ -53,8 +54,15 @@ class ExtractorVersion(models.Model):
     weights_name = models.CharField(max_length=200, blank=True)
     parameters = models.JSONField(default=dict, blank=True)
     class_names = models.JSONField(default=list, blank=True)
+    models_named = models.JSONField(
+        default=list, blank=True, help_text="ids of the registry's models that its code names"
+    )
+    model_overrides = models.JSONField(default=dict, blank=True)
     state = models.CharField(max_length=12, choices=State.choices, default=State.REGISTERED)
     error = models.TextField(blank=True)
+    warnings = models.JSONField(
+        default=list, blank=True, help_text="what runs otherwise than the package asked for, in words"
+    )
     runtime = models.JSONField(
         default=dict, blank=True, help_text="device and library versions at deployment"
     )
@@ -179,3 +187,69 @@ class Deployment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.extractor_version} at {self.started_at:%Y-%m-%d %H:%M}"
+
+
+class RegistryModel(models.Model):
+    """Weights with a name and a version, which packages load by `load_namespace_model(public_id)`.
+
+    `archive` are the bytes as they were sent, under `file_name`; `weights` lists the files in it once it is deployed.
+    Only a host ever loads them.
+    """
+
+    class State(models.TextChoices):
+        REGISTERED = "registered"
+        DEPLOYING = "deploying"
+        DEPLOYED = "deployed"
+        FAILED = "failed"
+
+    class Format(models.TextChoices):
+        PYTORCH = "pytorch", "PyTorch"
+        SAFETENSORS = "safetensors", "Safetensors"
+        ONNX = "onnx", "ONNX"
+        HUGGINGFACE = "huggingface", "Hugging Face"
+
+    namespace = models.ForeignKey(Namespace, on_delete=models.CASCADE, related_name="registry_models")
+    name = models.CharField(max_length=64)
+    version = models.CharField(max_length=20)
+    public_id = models.CharField(max_length=100)
+    description = models.TextField(blank=True)
+    model_format = models.CharField(max_length=12, choices=Format.choices)
+    framework = models.CharField(max_length=40, blank=True)
+    task_type = models.CharField(max_length=40, blank=True)
+    archive = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
+    file_name = models.CharField(max_length=200)
+    weights = models.JSONField(default=list, blank=True)
+    resources = models.JSONField(default=dict, blank=True, help_text="num_cpus, num_gpus, memory as wished")
+    state = models.CharField(max_length=12, choices=State.choices, default=State.REGISTERED)
+    error = models.TextField(blank=True)
+    actor = models.CharField(max_length=200, default="system")
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(auto_now=True)
+    asked_at = models.DateTimeField(null=True, blank=True, help_text="when its deployment was asked for")
+    deployed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["namespace", "name", "version"], name="registry_model_once"),
+            models.UniqueConstraint(fields=["namespace", "public_id"], name="registry_model_id_once"),
+        ]
+        ordering = ["name", "-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+class ModelUse(models.Model):
+    """A version's host asked the registry for this model; it needs it as long as it is there."""
+
+    extractor_version = models.ForeignKey(
+        ExtractorVersion, on_delete=models.CASCADE, related_name="model_uses"
+    )
+    model = models.ForeignKey(RegistryModel, on_delete=models.CASCADE, related_name="uses")
+    first_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["extractor_version", "model"], name="model_use_once")]
+
+    def __str__(self) -> str:
+        return f"{self.extractor_version} uses {self.model}"

@@ -60,6 +60,8 @@ class Host:
     def __init__(self, spec: HostSpec) -> None:
         self.spec = spec
         self.info = HostInfo("", {}, {}, {})
+        # The registry's models that the package asked for so far.
+        self.models: set[str] = set()
         self._process: subprocess.Popen[bytes] | None = None
         self._ready: Future[HostInfo] = Future()
         self._pending: dict[int, _Pending] = {}
@@ -194,7 +196,6 @@ class Host:
         def path(value: Path | None) -> str | None:
             return None if value is None else str(value.resolve())
 
-        manifest = spec.package_dir / "manifest.py"
         return {
             "package_dir": path(spec.package_dir),
             "weights": path(spec.weights),
@@ -206,8 +207,8 @@ class Host:
             "device": spec.device,
             "memory_limit_mb": spec.memory_limit_mb,
             "threads": threads,
-            "uses_ultralytics": manifest.is_file()
-            and "ultralytics" in manifest.read_text(encoding="utf-8", errors="replace"),
+            "model_overrides": json.loads(spec.model_overrides),
+            "uses_ultralytics": _mentions(spec.package_dir, b"ultralytics"),
         }
 
     def _listen(self, stderr: IO[bytes]) -> None:
@@ -253,7 +254,12 @@ class Host:
         if header["op"] == "ready":
             info = header["info"]
             names = {int(index): str(name) for index, name in info["class_names"].items()}
-            self._ready.set_result(HostInfo(info["device"], names, info["embedder"], info["libraries"]))
+            self.models.update(str(name) for name in info.get("models", []))
+            self._ready.set_result(
+                HostInfo(
+                    info["device"], names, info["embedder"], info["libraries"], tuple(sorted(self.models))
+                )
+            )
             return
         if header["op"] == "failed":
             self._reason = self._package_error(header)
@@ -262,6 +268,7 @@ class Host:
             pending = self._pending.pop(int(header["id"]))
             self._deadline = time.monotonic() + self.spec.batch_timeout_s
         try:
+            self.models.update(str(name) for name in header.get("models", []))
             if header["op"] == "error":
                 pending.future.set_exception(self._package_error(header))
             else:
@@ -317,6 +324,11 @@ class Host:
                 if stream is not None:
                     with contextlib.suppress(OSError):
                         stream.close()
+
+
+def _mentions(folder: Path, word: bytes) -> bool:
+    """Whether any of a package's sources has this word."""
+    return any(word in path.read_bytes() for path in folder.rglob("*.py") if path.is_file())
 
 
 def sweep(work_dir: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -48,8 +49,7 @@ class Pipeline:
 
     def run(self, paths: list[str]) -> pd.DataFrame:
         """Run the steps over image paths; give one row per path."""
-        columns = {"data": paths, **{name: paths for name in self.input_names if name != "data"}}
-        batch = self._prepare(pd.DataFrame(columns))
+        batch = self._prepare(pd.DataFrame(_columns(paths, self.input_names)))
         for step in self._steps:
             batch = step(batch)
         frame = batch if isinstance(batch, pd.DataFrame) else pd.DataFrame(batch)
@@ -58,6 +58,15 @@ class Pipeline:
         if "detections" not in frame:
             raise ValueError("the pipeline returned no column 'detections'")
         return frame
+
+
+def _columns(paths: list[str], input_names: list[str]) -> dict[str, Any]:
+    """What a package may read of its images. A host is told only their files: ids stay with the server."""
+    columns: dict[str, Any] = dict.fromkeys(input_names, paths)
+    columns |= {"data": paths, "blob_type": "image", "blob_property": (input_names or ["image"])[0]}
+    columns["size_bytes"] = [os.path.getsize(path) for path in paths]
+    nothing = ("document_id", "object_id", "blob_id", "collection_id", "feature_extractor_id", "mime_type")
+    return columns | {name: [None] * len(paths) for name in nothing if name not in columns}
 
 
 def _checked_names(names: dict[Any, Any]) -> dict[str, str]:

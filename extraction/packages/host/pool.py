@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 
 from extraction.packages.host.client import Host
 from extraction.packages.host.spec import HostSpec
@@ -25,8 +26,8 @@ class HostPool:
         self._starting: dict[str, threading.Lock] = {}
         atexit.register(self.close)
 
-    def get(self, spec: HostSpec) -> Host:
-        """Give a running host for the spec, starting one if need be. Raises HostError."""
+    def get(self, spec: HostSpec, *, prepare: Callable[[], object] | None = None) -> Host:
+        """Give a running host for the spec, starting one if need be, after `prepare`. Raises HostError."""
         with self._lock:
             starting = self._starting.setdefault(spec.key, threading.Lock())
         with starting:
@@ -39,11 +40,21 @@ class HostPool:
                 evicted = self._evict()
             for old in evicted:
                 old.close()
+            if prepare is not None:
+                prepare()
             host = Host(spec)
             host.start()
             with self._lock:
                 self._hosts[spec.key] = host
             return host
+
+    def close_labelled(self, label: str) -> None:
+        """End the hosts with this label; what they are asked for meanwhile fails."""
+        with self._lock:
+            keys = [key for key, host in self._hosts.items() if host.spec.label == label]
+            hosts = [self._hosts.pop(key) for key in keys]
+        for host in hosts:
+            host.close()
 
     def running(self) -> list[str]:
         """Give the keys of running hosts, least recently used first."""

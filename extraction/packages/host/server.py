@@ -101,7 +101,8 @@ def serve(requests: BinaryIO, answers_to: BinaryIO) -> None:
         except Exception as error:  # the boundary, as above
             header, arrays = {"op": "error", **_failure(error)}, {}
         slots.release()
-        answers.send({"id": job.header["id"], **header}, arrays)
+        models = sorted(runtime.current().models_asked)
+        answers.send({"id": job.header["id"], "models": models, **header}, arrays)
 
 
 def _read_requests(requests: BinaryIO, jobs: queue.Queue[Job], slots: threading.Semaphore) -> None:
@@ -150,6 +151,8 @@ class Server:
                 weights=Path(spec["weights"]) if spec["weights"] else None,
                 weights_dir=weights_dir,
                 models_dir=Path(spec["models_dir"]) if spec["models_dir"] else None,
+                model_overrides=dict(spec.get("model_overrides") or {}),
+                package_dir=Path(spec["package_dir"]),
                 parameters=spec["parameters"],
                 device=spec["device"],
             )
@@ -174,6 +177,7 @@ class Server:
             "class_names": self.pipeline.class_names(),
             "embedder": self.embedder.describe(),
             "libraries": _libraries(),
+            "models": sorted(runtime.current().models_asked),
         }
 
     def answer(self, job: Job) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

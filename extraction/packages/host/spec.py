@@ -18,7 +18,8 @@ DEFAULT_MEMORY_MB = 8192
 class HostSpec:
     """Everything that makes one host differ from another.
 
-    `parameters` is JSON text of an object with sorted keys; `parameters_json(…)` makes it.
+    `parameters` is JSON text of an object with sorted keys; `parameters_json(…)` makes it. `model_overrides` is such a
+    text as well: ids of models by the ids that the package's code names in their place. `label` says whose host it is.
     `embedder_dir` holds the embedder's weights; None takes those that ship with mixcv for `offline`
     and `weights_dir` for `clip`. `memory_limit_mb` 0 means no limit.
     """
@@ -32,6 +33,8 @@ class HostSpec:
     embedder_dir: Path | None = None
     parameters: str = "{}"
     device: str | None = None
+    label: str = ""
+    model_overrides: str = "{}"
     memory_limit_mb: int = DEFAULT_MEMORY_MB
     start_timeout_s: float = 180.0
     batch_timeout_s: float = 120.0
@@ -57,12 +60,16 @@ def parameters_json(parameters: dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class HostInfo:
-    """What a started host says of itself. `embedder`: id, version, dim, weights_sha256."""
+    """What a started host says of itself. `embedder`: id, version, dim, weights_sha256.
+
+    `models`: ids of the registry's models that the package loaded so far.
+    """
 
     device: str
     class_names: dict[int, str]
     embedder: dict[str, Any]
     libraries: dict[str, str]
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from extraction.packages import domain
+from extraction.packages.domain import deploying
 from extraction.packages.host.spec import HostInfo
 from extraction.packages.hosts import EmbedderChanged, check_embedder, spec_of
 from extraction.packages.models import ClassIndex, Deployment, ExtractorVersion, ProductionChange
@@ -31,7 +32,7 @@ def bring_up(monkeypatch):
     """Deployment with this answer of the host in place of a process."""
 
     def up(version, info=INFO) -> ExtractorVersion:
-        monkeypatch.setattr(domain, "warm_host", lambda version: type("Host", (), {"info": info}))
+        monkeypatch.setattr(deploying, "warm_host", lambda version: type("Host", (), {"info": info}))
         ExtractorVersion.objects.filter(pk=version.pk).update(state=ExtractorVersion.State.DEPLOYING)
         version.refresh_from_db()
         domain.bring_up(deployment=Deployment.objects.create(extractor_version=version))
@@ -144,7 +145,7 @@ def test_whatever_breaks_a_deployment_is_recorded(namespace, bring_up, monkeypat
     def broken(*args):
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr(domain, "_make_features", broken)
+    monkeypatch.setattr(deploying, "_make_features", broken)
     version = bring_up(domain.register_version(namespace=namespace, extractor="street", version="1.0.0"))
     assert (version.state, version.error) == ("failed", "The deployment broke: out of luck")
 
@@ -158,7 +159,7 @@ def test_a_version_retired_while_it_comes_up_stays_retired(namespace, monkeypatc
         domain.retire(version=row, by=SYSTEM)
         return type("Host", (), {"info": INFO})
 
-    monkeypatch.setattr(domain, "warm_host", slow)
+    monkeypatch.setattr(deploying, "warm_host", slow)
     domain.bring_up(
         deployment=Deployment.objects.select_related("extractor_version__extractor").get(pk=deployment.pk)
     )

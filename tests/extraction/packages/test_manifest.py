@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from extraction.packages.manifest import check_manifest, read_manifest
+from extraction.packages.manifest import (
+    InvalidManifest,
+    check_manifest,
+    normal_version,
+    parse_manifest,
+    read_manifest,
+)
 from mixcv.kernel.errors import InvalidInput
 from tests.extraction.packages import packages
 
@@ -80,10 +86,30 @@ def test_an_embedding_needs_its_dimension_and_json_none() -> None:
     check_manifest(manifest({"feature_type": "json", "feature_name": "detections"}))
 
 
-@pytest.mark.parametrize("version", ["1", "1.0", "v1.0.0", "1.0.0-beta", 1])
-def test_a_version_is_three_numbers(version: object) -> None:
+@pytest.mark.parametrize("version", ["1.0.0-beta", "", "one", "1.0.0.0", 1])
+def test_a_version_is_numbers(version: object) -> None:
     (fault,) = refused(manifest(version=version))
     assert fault.startswith("version: ")
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [("v1", "1.0.0"), ("1.0", "1.0.0"), ("2.3.4", "2.3.4"), ("v01.2", "1.2.0")]
+)
+def test_a_version_is_kept_as_three_numbers(tmp_path: Path, given: str, kept: str) -> None:
+    path = tmp_path / "manifest.py"
+    path.write_text(packages.MANIFEST.replace('"1.0.0"', f'"{given}"'))
+    assert (read_manifest(path)["version"], normal_version(given)) == (kept, kept)
+
+
+def test_every_fault_has_its_line() -> None:
+    text = packages.MANIFEST.replace('"embedding_dim": 4', '"dimensions": 4') + 'colour = "red"\n'
+    text = text.replace("dependencies = []", 'dependencies = ["torch>>2"]')
+    with pytest.raises(InvalidManifest) as caught:
+        parse_manifest(text.encode())
+    said = [str(fault) for fault in caught.value.faults]
+    assert any(one.startswith("manifest.py:8: features.1: rename dimensions → embedding_dim") for one in said)
+    assert any(one.startswith("manifest.py:15: manifest: ") and "colour" in one for one in said)
+    assert any(one.startswith("manifest.py:5: dependencies[0]: 'torch>>2' is no requirement") for one in said)
 
 
 def test_an_unknown_key_is_named() -> None:
@@ -102,9 +128,9 @@ def test_it_reads_a_file_without_running_it(tmp_path: Path) -> None:
     [
         ("version = (", "not readable as Python"),
         ("version = 'a\0b'", "not readable as Python"),
-        ("\nversion = '.'.join('100')", "line 2: version must be a plain value, not computed"),
-        ("tier = {[]: 1}", "line 1: tier is no plain value"),
-        ("tier = {{1}: 1}", "line 1: tier is no plain value"),
+        ("\nversion = '.'.join('100')", "manifest.py:2: version must be a plain value, not computed"),
+        ("tier = {[]: 1}", "manifest.py:1: tier is no plain value"),
+        ("tier = {{1}: 1}", "manifest.py:1: tier is no plain value"),
         ("version = " + "-" * 50_000 + "1", "nested too deep"),
         ("version = " + "[" * 150 + "]" * 150, "is not of type"),
         ("output_schema = {'a': b'x'}", "no form for"),

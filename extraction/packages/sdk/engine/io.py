@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageOps
 
@@ -34,12 +35,23 @@ def start_reading(path: str | Path) -> Future[Image.Image]:
     return decoder().submit(read_image, path)
 
 
-def parallel_io(paths: Sequence[str | Path], max_workers: int | None = None) -> list[Image.Image]:
-    """Give the images of `paths` in order, upright RGB, decoded in threads.
+def parallel_io(
+    items: Sequence[Any],
+    process_fn: Callable[[Any], Any] | None = None,
+    max_workers: int | None = None,
+) -> Any:
+    """Do slow reading for many items at once, in threads.
 
-    An image that the host began to decode already is taken from there. `max_workers` is accepted
-    for compatibility; the host's threads are shared by all calls. Raises OSError on a bad file.
+    With `items` alone these are images: gives a list of them in order, upright RGB (PIL), the ones that the host began
+    to decode already included. With `process_fn` gives its results by the item's index, as a dict. The host's threads
+    are shared by all calls; `max_workers` lowers their number for this one. Raises what reading an item raises first,
+    OSError for a bad image.
     """
-    ahead = runtime.current().prefetched
-    futures = [ahead.get(str(path)) or start_reading(path) for path in paths]
-    return [future.result() for future in futures]
+    if process_fn is None:
+        ahead = runtime.current().prefetched
+        futures = [ahead.get(str(path)) or start_reading(path) for path in items]
+        return [future.result() for future in futures]
+    if max_workers is None or max_workers >= DECODE_THREADS:
+        return dict(enumerate(decoder().map(process_fn, items)))
+    with ThreadPoolExecutor(max(1, max_workers)) as few:
+        return dict(enumerate(few.map(process_fn, items)))

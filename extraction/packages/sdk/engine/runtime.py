@@ -19,6 +19,9 @@ class HostContext:
     models_dir: Path | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     device: str | None = None
+    package_dir: Path = Path()
+    model_overrides: dict[str, str] = field(default_factory=dict)
+    models_asked: set[str] = field(default_factory=set)
     prefetched: dict[str, Future[Image.Image]] = field(default_factory=dict)
 
 

@@ -14,16 +14,20 @@ class NamespaceModelMissing(FileNotFoundError):
 
 
 def load_namespace_model(name: str) -> str:
-    """Give the path of a registered model's weights: its `best.pt`, else its only weights file.
+    """Give the path of a deployed model's weights: its `best.pt`, else its only weights file.
+
+    A version made for newer weights gets those in place of the model that its code names.
 
     Raises NamespaceModelMissing with what there is instead.
     """
-    root = runtime.current().models_dir
-    known = sorted(entry.name for entry in root.iterdir()) if root is not None and root.is_dir() else []
+    context = runtime.current()
+    name, root = context.model_overrides.get(name, name), context.models_dir
+    known = _deployed(root) if root is not None and root.is_dir() else []
     if root is None or name not in known:
         raise NamespaceModelMissing(
-            f"There is no model {name!r} in this namespace's registry; it has: {', '.join(known) or 'none'}."
+            f"There is no deployed model {name!r} in this namespace's registry; it has: {', '.join(known) or 'none'}."
         )
+    context.models_asked.add(name)
     folder = root / name
     files = [folder] if folder.is_file() else _weights_files(folder)
     best = [file for file in files if file.name == "best.pt"]
@@ -38,3 +42,7 @@ def load_namespace_model(name: str) -> str:
 
 def _weights_files(folder: Path) -> list[Path]:
     return sorted(file for file in folder.rglob("*") if file.is_file() and file.suffix in WEIGHTS_SUFFIXES)
+
+
+def _deployed(root: Path) -> list[str]:
+    return sorted(entry.name for entry in root.iterdir() if not entry.name.startswith("."))

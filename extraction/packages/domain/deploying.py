@@ -1,12 +1,10 @@
-"""Writes of detectors: register a version, deploy it, retire it, put it into production."""
+"""Bringing a version up: a worker starts its host and records what that says of itself."""
 
 from __future__ import annotations
 
 import logging
-import re
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -15,37 +13,31 @@ from django.db.models import Q
 from django.utils import timezone
 
 from extraction.classes.domain import ensure_classes
-from extraction.packages.builtin import builtin_packages
 from extraction.packages.builtin.weights import resolve_weights
+from extraction.packages.domain.errors import NotDeployable
+from extraction.packages.domain.versions import set_production
 from extraction.packages.files import keep_file
 from extraction.packages.host.spec import HostInfo
 from extraction.packages.hosts import warm_host
-from extraction.packages.manifest import read_manifest
+from extraction.packages.manifest import normal_metric
 from extraction.packages.models import (
     ClassIndex,
     Deployment,
     Extractor,
     ExtractorVersion,
     Feature,
-    ProductionChange,
+    RegistryModel,
     VectorSpace,
 )
+from extraction.packages.requirements import compare
 from mixcv.celery import app
-from mixcv.kernel.errors import AlreadyExists, Conflict, DomainError, InvalidInput
+from mixcv.kernel.errors import Conflict, DomainError
 from mixcv.kernel.events import Happening, publish
-from mixcv.kernel.ids import slug
 from mixcv.kernel.leases import renewed
 from mixcv.tenancy.actors import SYSTEM, Actor
-from mixcv.tenancy.models import Namespace
 
 log = logging.getLogger(__name__)
 CROP_EMBEDDING = "crop_embedding"
-
-
-class NotDeployable(Conflict):
-    """The version's state does not allow this now."""
-
-    code = "not_deployable"
 
 
 class ClassesDiffer(Conflict):
@@ -54,63 +46,10 @@ class ClassesDiffer(Conflict):
     code = "classes_differ"
 
 
-def register_version(
-    *,
-    namespace: Namespace,
-    extractor: str,
-    version: str,
-    package: str = "yolo",
-    weights_name: str = "",
-    weights_path: Path | None = None,
-    parameters: dict[str, Any] | None = None,
-    description: str = "",
-    by: Actor = SYSTEM,
-) -> ExtractorVersion:
-    """A new version of an extractor from a built-in package's code and weights. It is not deployed yet.
+class DependenciesMissing(Conflict):
+    """Something that the package depends on is not installed on this server."""
 
-    `weights_path` is read now and kept by hash; with `weights_name` alone the file is looked for when the version is
-    deployed. Raises InvalidInput for a version that is not `1.2.3` or an unknown package, AlreadyExists where the
-    extractor has this version.
-    """
-    if not re.fullmatch(r"\d+\.\d+\.\d+", version):
-        raise InvalidInput(f"A version is three numbers such as 1.0.0; this is {version!r}.", field="version")
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{1,63}", extractor):
-        raise InvalidInput(
-            "An extractor's name starts with a letter and has 2 to 64 letters, digits, _ or -.", field="name"
-        )
-    folder = builtin_packages().get(package)
-    if folder is None:
-        raise InvalidInput(
-            f"No built-in package {package!r}: {', '.join(builtin_packages())}.", field="package"
-        )
-    manifest = read_manifest(folder / "manifest.py")
-    blob = keep_file(namespace=namespace, path=weights_path) if weights_path else None
-    with transaction.atomic():
-        parent, _ = Extractor.objects.get_or_create(
-            namespace=namespace, name=extractor, defaults={"description": description}
-        )
-        row, created = ExtractorVersion.objects.get_or_create(
-            extractor=parent,
-            version=version,
-            defaults={
-                "public_id": slug(f"{extractor}_{version}".replace(".", "_")),
-                "package": package,
-                "manifest": manifest,
-                "weights": blob,
-                "weights_name": weights_name or (weights_path.name if weights_path else ""),
-                "parameters": parameters or {},
-            },
-        )
-        if not created:
-            raise AlreadyExists(
-                f"{extractor} has a version {version} already; a version never changes.", field="version"
-            )
-        publish(
-            namespace_id=namespace.pk,
-            actor=by.name,
-            happenings=[Happening("extractor_version.registered", row.public_id, {"version": version})],
-        )
-    return row
+    code = "dependencies_missing"
 
 
 def deploy(*, version: ExtractorVersion, by: Actor = SYSTEM) -> Deployment:
@@ -169,11 +108,12 @@ def lost_deployments() -> list[int]:
 
 def _bring_up(deployment: Deployment, version: ExtractorVersion) -> None:
     try:
+        warnings = _compared(version)
         if version.weights is None and version.weights_name:
             found = resolve_weights(version.weights_name, settings.MIXCV_WEIGHTS, allow_download=True)
             version.weights = keep_file(namespace=version.extractor.namespace, path=found)
             version.save(update_fields=["weights"])
-        _record(deployment, version, warm_host(version).info)
+        _record(deployment, version, warm_host(version).info, warnings)
     except DomainError as error:
         _finish(deployment, version, ExtractorVersion.State.FAILED, error.message)
     except (
@@ -181,6 +121,34 @@ def _bring_up(deployment: Deployment, version: ExtractorVersion) -> None:
     ) as error:  # the worker's boundary: whatever it was, the version must not stay half deployed
         log.exception("The deployment of %s broke", version)
         _finish(deployment, version, ExtractorVersion.State.FAILED, f"The deployment broke: {error}"[:2000])
+
+
+def _compared(version: ExtractorVersion) -> list[str]:
+    """Warnings of dependencies that are here in another version. Raises DependenciesMissing."""
+    found = compare(version.manifest.get("dependencies", []))
+    if found.missing:
+        raise DependenciesMissing(
+            f"The package needs {', '.join(found.missing)}, which is not installed on this server. "
+            "Install it beside mixcv and deploy again, or leave it out of dependencies."
+        )
+    if found.other and settings.MIXCV_STRICT_DEPENDENCIES:
+        raise DependenciesMissing(" ".join(found.other) + " MIXCV_STRICT_DEPENDENCIES refuses that.")
+    return found.other
+
+
+def _wishes(version: ExtractorVersion, device: str) -> list[str]:
+    """What the package, or a model that it loads, wished of the machine and does not get."""
+    if device.startswith(("cuda", "mps")):
+        return []
+    wished = []
+    profile = version.manifest.get("compute_profile") or {}
+    if profile.get("resource_type") == "gpu" or profile.get("num_gpus"):
+        wished.append("The package wishes for a GPU; this server has none for it, and it runs on the CPU.")
+    loaded = RegistryModel.objects.filter(uses__extractor_version=version).order_by("public_id")
+    names = [row.public_id for row in loaded if row.resources.get("num_gpus")]
+    if names:
+        wished.append(f"The model {', '.join(names)} wishes for a GPU; it runs on the CPU.")
+    return wished
 
 
 def _class_names(info: HostInfo) -> list[str]:
@@ -191,7 +159,7 @@ def _class_names(info: HostInfo) -> list[str]:
     return names
 
 
-def _record(deployment: Deployment, version: ExtractorVersion, info: HostInfo) -> None:
+def _record(deployment: Deployment, version: ExtractorVersion, info: HostInfo, warnings: list[str]) -> None:
     names = _class_names(info)
     with transaction.atomic():
         _index_classes(version.extractor, names)
@@ -203,12 +171,13 @@ def _record(deployment: Deployment, version: ExtractorVersion, info: HostInfo) -
             "embedder": info.embedder,
             "embedder_setting": version.runtime.get("embedder_setting") or settings.MIXCV_EMBEDDER,
         }
+        version.warnings = [*warnings, *_wishes(version, info.device)]
         version.deployed_at = timezone.now()
-        version.save(update_fields=["class_names", "runtime", "deployed_at"])
+        version.save(update_fields=["class_names", "runtime", "warnings", "deployed_at"])
         up = _finish(deployment, version, ExtractorVersion.State.READY, "")
         extractor = Extractor.objects.select_for_update().get(pk=version.extractor_id)
         if up and extractor.production_id is None:
-            _set_production(version, actor=SYSTEM, reason="the first version that was deployed")
+            set_production(version, actor=SYSTEM, reason="the first version that was deployed")
 
 
 def _finish(
@@ -281,47 +250,9 @@ def _make_features(version: ExtractorVersion, info: HostInfo) -> None:
                 version=version.version,
                 weights_sha256=version.weights.sha256 if version.weights else "",
                 dimension=declared["embedding_dim"],
-                metric=declared.get("distance_metric", "cosine"),
+                metric=normal_metric(declared.get("distance_metric")),
             )
             defaults = {"kind": kind, "space": own}
         else:
             defaults = {"kind": kind}
         Feature.objects.update_or_create(extractor_version=version, name=name, defaults=defaults)
-
-
-def retire(*, version: ExtractorVersion, by: Actor, reason: str = "") -> None:
-    """Take a version out of use; what it found stays. Raises NotDeployable while it is in production."""
-    with transaction.atomic():
-        extractor = Extractor.objects.select_for_update().get(pk=version.extractor_id)
-        if extractor.production_id == version.pk:
-            raise NotDeployable(f"{version} is in production. Put another version there first.")
-        ExtractorVersion.objects.filter(pk=version.pk).update(
-            state=ExtractorVersion.State.RETIRED, retired_at=timezone.now()
-        )
-        publish(
-            namespace_id=extractor.namespace_id,
-            actor=by.name,
-            happenings=[Happening("extractor_version.retired", version.public_id, {"reason": reason})],
-        )
-
-
-def promote(*, version: ExtractorVersion, by: Actor, reason: str = "") -> None:
-    """Put a version into production. Raises NotDeployable for one that is not ready."""
-    with transaction.atomic():
-        Extractor.objects.select_for_update().get(pk=version.extractor_id)
-        version = ExtractorVersion.objects.select_related("extractor").get(pk=version.pk)
-        if version.state != ExtractorVersion.State.READY:
-            raise NotDeployable(f"{version} is {version.state}; only a ready version goes into production.")
-        _set_production(version, actor=by, reason=reason)
-
-
-def _set_production(version: ExtractorVersion, *, actor: Actor, reason: str) -> None:
-    Extractor.objects.filter(pk=version.extractor_id).update(production=version)
-    ProductionChange.objects.create(
-        extractor_id=version.extractor_id, version=version, actor=actor.name, reason=reason
-    )
-    publish(
-        namespace_id=version.extractor.namespace_id,
-        actor=actor.name,
-        happenings=[Happening("extractor.promoted", version.public_id, {"reason": reason})],
-    )

@@ -1,0 +1,52 @@
+"""Writes of detectors and of the models they load."""
+
+from extraction.packages.domain.deploying import (
+    CROP_EMBEDDING,
+    ClassesDiffer,
+    DependenciesMissing,
+    bring_up,
+    deploy,
+    lost_deployments,
+)
+from extraction.packages.domain.errors import InUse, NotDeployable
+from extraction.packages.domain.next_version import LoadsNoModel, next_version_from_model
+from extraction.packages.domain.registering import (
+    InvalidPackage,
+    register_package,
+    register_version,
+)
+from extraction.packages.domain.registry import (
+    RegistryFull,
+    bring_up_model,
+    delete_model,
+    deploy_model,
+    lost_models,
+    register_model,
+)
+from extraction.packages.domain.versions import delete_version, promote, retire, undeploy
+
+__all__ = [
+    "CROP_EMBEDDING",
+    "ClassesDiffer",
+    "DependenciesMissing",
+    "InUse",
+    "InvalidPackage",
+    "LoadsNoModel",
+    "NotDeployable",
+    "RegistryFull",
+    "bring_up",
+    "bring_up_model",
+    "delete_model",
+    "delete_version",
+    "deploy",
+    "deploy_model",
+    "lost_deployments",
+    "lost_models",
+    "next_version_from_model",
+    "promote",
+    "register_model",
+    "register_package",
+    "register_version",
+    "retire",
+    "undeploy",
+]

@@ -1,0 +1,83 @@
+"""The next version of an extractor from newer weights of the registry: the same code, another model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from extraction.packages.domain.errors import NotDeployable
+from extraction.packages.domain.registering import create_version
+from extraction.packages.manifest import normal_version
+from extraction.packages.models import ExtractorVersion, RegistryModel
+from mixcv.kernel.errors import Conflict
+from mixcv.tenancy.actors import SYSTEM, Actor
+
+
+class LoadsNoModel(Conflict):
+    """The package loads no model of the registry that these weights could stand for."""
+
+    code = "loads_no_model"
+
+
+def next_version_from_model(
+    *,
+    version: ExtractorVersion,
+    model: RegistryModel,
+    new_version: str | None = None,
+    by: Actor = SYSTEM,
+) -> ExtractorVersion:
+    """A version like `version` that loads `model` where its code names an older one. It is not deployed yet.
+
+    Without `new_version` it is the next major one that is free. The code stays as it is: the host is told which model
+    stands for which. Raises NotDeployable where the model is not deployed, LoadsNoModel, AlreadyExists.
+    """
+    if model.state != RegistryModel.State.DEPLOYED:
+        raise NotDeployable(f"The model {model.public_id} is {model.state}. Deploy it first.")
+    overrides = version.model_overrides | dict.fromkeys(_replaced(version, model), model.public_id)
+    chosen = normal_version(new_version) if new_version else _next(version)
+    fields: dict[str, Any] = {
+        "package": version.package,
+        "archive": version.archive,
+        "manifest": {**version.manifest, "version": chosen},
+        "weights": version.weights,
+        "weights_name": version.weights_name,
+        "parameters": version.parameters,
+        "models_named": version.models_named,
+        "model_overrides": overrides,
+    }
+    extractor = version.extractor
+    return create_version(
+        extractor.namespace, extractor.name, chosen, fields, description=extractor.description, by=by
+    )
+
+
+def _replaced(version: ExtractorVersion, model: RegistryModel) -> list[str]:
+    """The ids in the code that the model stands for: those of its own name, else the only one there is."""
+    used = dict.fromkeys([*version.models_named, *version.model_overrides, *_loaded(version)])
+    same = [one for one in used if _name_of(version.model_overrides.get(one, one)) == model.name]
+    if same or len(used) == 1:
+        return same or list(used)
+    if not used:
+        raise LoadsNoModel(
+            f"{version} loads no model of the registry: its code calls load_namespace_model(…) nowhere.",
+            field="model_id",
+        )
+    raise LoadsNoModel(
+        f"{version} loads {', '.join(used)}; none of them is a {model.name}. Register the weights under that name.",
+        field="model_id",
+    )
+
+
+def _loaded(version: ExtractorVersion) -> list[str]:
+    """What its hosts loaded, less what stands for an id of the code already."""
+    loaded = version.model_uses.order_by("pk").values_list("model__public_id", flat=True)
+    return [one for one in loaded if one not in version.model_overrides.values()]
+
+
+def _name_of(public_id: str) -> str:
+    """`yolo-detector` for `yolo-detector_2_0_0`."""
+    return public_id.rsplit("_", 3)[0]
+
+
+def _next(version: ExtractorVersion) -> str:
+    taken = version.extractor.versions.values_list("version", flat=True)
+    return f"{max(int(one.split('.')[0]) for one in taken) + 1}.0.0"

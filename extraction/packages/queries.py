@@ -1,0 +1,124 @@
+"""Reads of the room that are used twice."""
+
+from __future__ import annotations
+
+from django.db.models import Count, F, Prefetch, Q, QuerySet
+
+from extraction.packages.models import (
+    Deployment,
+    Extractor,
+    ExtractorVersion,
+    Feature,
+    RegistryModel,
+)
+from mixcv.kernel.errors import Conflict, NotFound
+from mixcv.tenancy.models import Namespace
+
+
+class Ambiguous(Conflict):
+    """A name alone fits several versions; the message names them."""
+
+    code = "ambiguous_version"
+
+
+def versions_of(namespace: Namespace) -> QuerySet[ExtractorVersion]:
+    """All versions with what is shown of them, in a fixed number of queries."""
+    features = Feature.objects.order_by("pk")
+    return (
+        ExtractorVersion.objects.filter(extractor__namespace=namespace)
+        .select_related("extractor__namespace", "archive", "weights")
+        .prefetch_related(Prefetch("features", queryset=features))
+        .order_by("-created_at", "-pk")
+    )
+
+
+def extractors_of(namespace: Namespace) -> QuerySet[Extractor]:
+    """Extractors by name, each with its versions, newest first."""
+    versions = versions_of(namespace).annotate(collection_count=Count("collections"))
+    return (
+        Extractor.objects.filter(namespace=namespace, versions__isnull=False)
+        .distinct()
+        .prefetch_related(Prefetch("versions", queryset=versions))
+    )
+
+
+def get_version(namespace: Namespace, ref: str) -> ExtractorVersion:
+    """By id, by `name@version`, or by the name of an extractor that has one version. Raises NotFound, Ambiguous."""
+    ref = ref.replace("\x00", "?")
+    rows = versions_of(namespace)
+    found = rows.filter(public_id=ref).first()
+    if found is None and "@" in ref:
+        name, _, version = ref.rpartition("@")
+        found = rows.filter(extractor__name=name, version=version).first()
+        if found is None and version == "production":
+            found = rows.filter(extractor__name=name, pk=F("extractor__production")).first()
+    if found is not None:
+        return found
+    named = list(rows.filter(extractor__name=ref)[:20])
+    if len(named) == 1:
+        return named[0]
+    if named:
+        raise Ambiguous(
+            f"{ref} has several versions: {', '.join(row.public_id for row in named)}. Name one by its id.",
+            field="plugin_id",
+        )
+    raise NotFound(f"There is no extractor {ref[:100]!r} here.", field="plugin_id")
+
+
+def models_of(namespace: Namespace) -> QuerySet[RegistryModel]:
+    return (
+        RegistryModel.objects.filter(namespace=namespace)
+        .select_related("namespace", "archive")
+        .order_by("-created_at", "-pk")
+    )
+
+
+def get_model(namespace: Namespace, ref: str) -> RegistryModel:
+    """By id, by `name@version`, or by a name that has one version. Raises NotFound, Ambiguous."""
+    ref = ref.replace("\x00", "?")
+    rows = models_of(namespace)
+    found = rows.filter(public_id=ref).first()
+    if found is None and "@" in ref:
+        name, _, version = ref.rpartition("@")
+        found = rows.filter(name=name, version=version).first()
+    if found is not None:
+        return found
+    named = list(rows.filter(name=ref)[:20])
+    if len(named) == 1:
+        return named[0]
+    if named:
+        raise Ambiguous(
+            f"{ref} has several versions: {', '.join(row.public_id for row in named)}. Name one by its id.",
+            field="model_id",
+        )
+    raise NotFound(f"There is no model {ref[:100]!r} here.", field="model_id")
+
+
+def collections_using(version: ExtractorVersion) -> list[str]:
+    """Ids of the collections of a version. They belong to a later room and are reached from the row."""
+    return list(version.collections.order_by("public_id").values_list("public_id", flat=True))
+
+
+def versions_using(model: RegistryModel) -> list[ExtractorVersion]:
+    """Versions in use that need the model: their hosts loaded it, or their code names it (or an id that it replaces).
+
+    In use are those that are deployed, on their way there, or that collections run.
+    """
+    rows = ExtractorVersion.objects.filter(extractor__namespace_id=model.namespace_id)
+    state = ExtractorVersion.State
+    live = Q(state__in=[state.DEPLOYING, state.READY]) | Q(collections__isnull=False, retired_at=None)
+    needing = Q(model_uses__model=model) | ~Q(models_named=[])
+    found = rows.filter(live & needing).select_related("extractor").distinct().order_by("public_id")
+    loaded = set(model.uses.values_list("extractor_version_id", flat=True))
+    return [row for row in found if row.pk in loaded or model.public_id in models_needed(row)]
+
+
+def models_needed(version: ExtractorVersion) -> list[str]:
+    """Ids of the registry's models that the version's code names, as they are replaced for it."""
+    return [version.model_overrides.get(name, name) for name in version.models_named]
+
+
+def is_held(version: ExtractorVersion) -> bool:
+    """Whether a worker is bringing the version up right now; else its deployment waits for one."""
+    rows = Deployment.objects.filter(extractor_version=version, finished_at=None)
+    return rows.exclude(lease_until=None).exists()

@@ -1,0 +1,1 @@
+"""Names under which packages know parts of `engine`, beside its own."""
