@@ -2,12 +2,14 @@
 
 from django.urls import path
 
+from review.quality.api import AnnotationStats
 from review.verdicts.api import annotations, bulk, labels
 
 urlpatterns = [
     path("annotations", annotations.Annotations.as_view()),
     path("annotations/list", annotations.AnnotationList.as_view()),
     path("annotations/bulk", bulk.Bulk.as_view()),
+    path("annotations/stats", AnnotationStats.as_view()),
     path("annotations/labels", labels.Labels.as_view()),
     path("annotations/labels/list", labels.LabelList.as_view()),
     path("annotations/labels/<str:label>", labels.OneLabel.as_view()),

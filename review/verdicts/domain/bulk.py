@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import connection
-from django.db.models import JSONField, Model
+from django.db.models import FloatField, JSONField, Model
 from psycopg.types.json import Jsonb
 
 
@@ -47,6 +47,8 @@ def update_all(rows: Sequence[Model], columns: Sequence[str]) -> None:
     arrays, casts = [[row.pk for row in rows]], ["%s::bigint[]"]
     for name in columns:
         values = [getattr(row, name) for row in rows]
+        if isinstance(fields[name], FloatField):  # whole and other numbers do not go into one array
+            values = [None if value is None else float(value) for value in values]
         if name in wrapped:
             arrays.append([Jsonb(value) for value in values])
             casts.append("%s::jsonb[]")
