@@ -118,7 +118,6 @@ def models_needed(version: ExtractorVersion) -> list[str]:
     return [version.model_overrides.get(name, name) for name in version.models_named]
 
 
-def is_held(version: ExtractorVersion) -> bool:
-    """Whether a worker is bringing the version up right now; else its deployment waits for one."""
-    rows = Deployment.objects.filter(extractor_version=version, finished_at=None)
-    return rows.exclude(lease_until=None).exists()
+def latest_deployment(version: ExtractorVersion) -> Deployment | None:
+    """The last try to bring the version up; a worker is at it while it has a lease and no end."""
+    return version.deployments.order_by("-started_at", "-pk").first()

@@ -85,6 +85,18 @@ def _point(link: Path, folder: Path) -> None:
     os.replace(new, link)
 
 
+def named_by_content(path: Path, name: str) -> str:
+    """A file's name with an ending that tells its form, found by its first bytes where the name has none."""
+    if name.endswith((*TAR, *SINGLE)):
+        return name
+    with path.open("rb") as file:
+        begin = file.read(9)
+    for first, ending in ((b"\x1f\x8b", ".tar.gz"), (b"PK", ".pt"), (b"\x80", ".pt"), (b"\x08", ".onnx")):
+        if begin.startswith(first):
+            return name + ending
+    return name + (".safetensors" if begin[8:9] == b"{" else ".tar.gz")
+
+
 def check_model_file(path: Path, name: str) -> None:
     """Whether a file is what its ending says, without loading it. Raises InvalidInput, ArchiveRefused."""
     if name.endswith(TAR):

@@ -23,6 +23,14 @@ from extraction.packages.domain.registry import (
     lost_models,
     register_model,
 )
+from extraction.packages.domain.uploads import (
+    add_model,
+    add_package,
+    ask_for_model,
+    ask_for_package,
+    confirm_model,
+    confirm_package,
+)
 from extraction.packages.domain.versions import delete_version, promote, retire, undeploy
 
 __all__ = [
@@ -34,8 +42,14 @@ __all__ = [
     "LoadsNoModel",
     "NotDeployable",
     "RegistryFull",
+    "add_model",
+    "add_package",
+    "ask_for_model",
+    "ask_for_package",
     "bring_up",
     "bring_up_model",
+    "confirm_model",
+    "confirm_package",
     "delete_model",
     "delete_version",
     "deploy",

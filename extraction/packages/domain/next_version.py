@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
+
+from extraction.packages.domain import deploying
 from extraction.packages.domain.errors import NotDeployable
 from extraction.packages.domain.registering import create_version
 from extraction.packages.manifest import normal_version
@@ -23,9 +26,10 @@ def next_version_from_model(
     version: ExtractorVersion,
     model: RegistryModel,
     new_version: str | None = None,
+    deploy: bool = False,
     by: Actor = SYSTEM,
 ) -> ExtractorVersion:
-    """A version like `version` that loads `model` where its code names an older one. It is not deployed yet.
+    """A version like `version` that loads `model` where its code names an older one; `deploy` asks for its start too.
 
     Without `new_version` it is the next major one that is free. The code stays as it is: the host is told which model
     stands for which. Raises NotDeployable where the model is not deployed, LoadsNoModel, AlreadyExists.
@@ -45,9 +49,13 @@ def next_version_from_model(
         "model_overrides": overrides,
     }
     extractor = version.extractor
-    return create_version(
-        extractor.namespace, extractor.name, chosen, fields, description=extractor.description, by=by
-    )
+    with transaction.atomic():
+        row = create_version(
+            extractor.namespace, extractor.name, chosen, fields, description=extractor.description, by=by
+        )
+        if deploy:
+            deploying.deploy(version=row, by=by)
+    return row
 
 
 def _replaced(version: ExtractorVersion, model: RegistryModel) -> list[str]:

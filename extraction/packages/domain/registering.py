@@ -57,10 +57,7 @@ def register_version(
     """
     if not re.fullmatch(r"\d+\.\d+\.\d+", version):
         raise InvalidInput(f"A version is three numbers such as 1.0.0; this is {version!r}.", field="version")
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{1,63}", extractor):
-        raise InvalidInput(
-            "An extractor's name starts with a letter and has 2 to 64 letters, digits, _ or -.", field="name"
-        )
+    check_package_name(extractor, version)
     folder = builtin_packages().get(package)
     if folder is None:
         raise InvalidInput(
@@ -115,6 +112,15 @@ def _differing(key: str, said: str, wanted: str) -> list[Fault]:
     return [
         Fault("manifest.py", 0, f"{key} is {said!r}, but the upload says {wanted!r}; the two must be equal")
     ]
+
+
+def check_package_name(name: str, version: str) -> tuple[str, str]:
+    """Name and version as they are kept. Raises InvalidInput."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{1,63}", name):
+        raise InvalidInput(
+            "An extractor's name starts with a letter and has 2 to 64 letters, digits, _ or -.", field="name"
+        )
+    return name, normal_version(version)
 
 
 def check_new(namespace: Namespace, extractor: str, version: str) -> None:
