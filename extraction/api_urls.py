@@ -4,5 +4,7 @@ from django.urls import include, path
 
 urlpatterns = [
     path("", include("extraction.intake.api_urls")),
+    path("", include("extraction.search.documents_urls")),
+    path("", include("extraction.packages.api_urls")),
     path("", include("extraction.runs.api_urls")),
 ]

@@ -6,7 +6,16 @@ class ExtractionConfig(AppConfig):
     verbose_name = "Images and detections"
 
     def ready(self) -> None:
-        from extraction.intake.hooks import objects_ready
+        from extraction.intake.hooks import bucket_leaving, objects_changed, objects_leaving, objects_ready
         from extraction.runs.domain import add_ready_objects
+        from extraction.runs.domain.documents import follow_objects, leave_with_objects, stay_with_collections
+        from extraction.runs.jobs import BATCH
+        from extraction.search.stages import register_stages
+        from mixcv.kernel.jobs import job_kinds
 
         objects_ready.add("extraction.runs", add_ready_objects)
+        objects_changed.add("extraction.runs", follow_objects)
+        objects_leaving.add("extraction.runs", leave_with_objects)
+        bucket_leaving.add("extraction.runs", stay_with_collections)
+        job_kinds.add("batch", BATCH)
+        register_stages()

@@ -24,3 +24,6 @@ chunk_written: Registry[Callable[[WrittenChunk], None]] = Registry("chunk writte
 
 # Called inside the transaction that makes a collection.
 collection_created: Registry[Callable[[Collection], None]] = Registry("collection created")
+
+# Called inside the transaction before a collection is deleted: what refers to it goes, or raises where it must stay.
+collection_leaving: Registry[Callable[[Collection], None]] = Registry("collection leaving")

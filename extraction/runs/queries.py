@@ -101,9 +101,29 @@ def _waits_for(batches: Iterable[int]) -> dict[int, str]:
     return {batch_id: str(versions[version_id]) for batch_id, version_id in first.items()}
 
 
-def failed_items(batch: Batch, *, limit: int = 100) -> list[BatchItem]:
+def failed_items(
+    batch: Batch, *, limit: int = 100, offset: int = 0, collection: Collection | None = None
+) -> list[BatchItem]:
     rows = BatchItem.objects.filter(batch=batch, state=BatchItem.State.FAILED)
-    return list(rows.select_related("object__image", "collection").order_by("pk")[:limit])
+    if collection is not None:
+        rows = rows.filter(collection=collection)
+    rows = rows.select_related("object__image", "collection").order_by("pk")
+    return list(rows[offset : offset + limit])
+
+
+def audit_of(batch: Batch) -> list[dict[str, Any]]:
+    """How many of a batch's items are in which state, by collection; and the reasons of failures with their number."""
+    rows = BatchItem.objects.filter(batch=batch).values("collection__public_id", "state", "reason")
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows.annotate(number=Count("pk")).order_by("collection__public_id", "state", "reason"):
+        entry = found.setdefault(
+            row["collection__public_id"],
+            {"collection_id": row["collection__public_id"], "states": {}, "reasons": {}},
+        )
+        entry["states"][row["state"]] = entry["states"].get(row["state"], 0) + row["number"]
+        if row["state"] == BatchItem.State.FAILED and len(entry["reasons"]) < 100:
+            entry["reasons"][row["reason"]] = row["number"]
+    return list(found.values())
 
 
 @dataclass(frozen=True)

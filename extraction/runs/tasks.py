@@ -7,6 +7,7 @@ from celery import shared_task
 from extraction.packages.domain import lost_deployments
 from extraction.runs import domain
 from extraction.runs.domain.automatic import close_old_batches
+from extraction.runs.domain.webhook import due_webhooks, tell_webhook
 from mixcv.celery import app
 
 
@@ -22,10 +23,18 @@ def close_batch(batch_id: int) -> None:
     domain.close_batch(batch_id=batch_id)
 
 
+@shared_task(name="extraction.tell_batch", queue="io")
+def tell_batch(batch_id: int) -> bool:
+    """Tell a batch's webhook that it is over."""
+    return tell_webhook(batch_id=batch_id)
+
+
 @shared_task(name="extraction.sweep", queue="cpu")
 def sweep() -> None:
     """Take up what killed workers and lost messages left behind."""
     close_old_batches()
+    for batch_id in due_webhooks():
+        app.send_task("extraction.tell_batch", args=[batch_id], queue="io", expires=30)
     for deployment_id in lost_deployments():
         app.send_task("extraction.deploy_version", args=[deployment_id], queue="gpu", expires=30)
     for collection_id in domain.sweep_leases():

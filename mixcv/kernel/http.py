@@ -126,6 +126,17 @@ def resolve(host: str, port: int, *, field: str = "url") -> str:
     return addresses[0]
 
 
+def post(url: str, *, content: bytes, headers: dict[str, str], seconds: float = 10) -> Answer:
+    """POST to `url`. Redirects are not followed. Raises what `fetch` does; any answer but 2xx is BadAnswer."""
+    until = time.monotonic() + seconds
+    answer, onward = _one_request(
+        url, max_bytes=64 * 1024, until=until, method="POST", content=content, headers=headers
+    )
+    if onward is not None:
+        raise BadAnswer(f"The address leads on to {onward[:200]}. Give that one.", field="url")
+    return answer
+
+
 def fetch(url: str, *, max_bytes: int, seconds: float = 30) -> Answer:
     """GET `url`. Raises BadUrl, AddressNotAllowed, NoAnswer, BadAnswer (no 2xx), AnswerTooLarge.
 
@@ -143,7 +154,15 @@ def fetch(url: str, *, max_bytes: int, seconds: float = 30) -> Answer:
     raise BadAnswer(f"The address leads on more than {MAX_REDIRECTS} times. Give the last one.", field="url")
 
 
-def _one_request(url: str, *, max_bytes: int, until: float) -> tuple[Answer, str | None]:
+def _one_request(
+    url: str,
+    *,
+    max_bytes: int,
+    until: float,
+    method: str = "GET",
+    content: bytes | None = None,
+    headers: dict[str, str] | None = None,
+) -> tuple[Answer, str | None]:
     parsed = check_url(url)
     host = parsed.raw_host.decode("ascii")
     port = parsed.port or (443 if parsed.scheme == "https" else 80)
@@ -156,9 +175,11 @@ def _one_request(url: str, *, max_bytes: int, until: float) -> tuple[Answer, str
                 trust_env=False, timeout=httpx.Timeout(min(10, left)), follow_redirects=False
             ) as client,
             client.stream(
-                "GET",
+                method,
                 pinned,
+                content=content,
                 headers={
+                    **(headers or {}),
                     "Host": parsed.netloc.decode("ascii"),
                     "Accept-Encoding": "identity",
                     "User-Agent": "mixcv",
@@ -172,8 +193,8 @@ def _one_request(url: str, *, max_bytes: int, until: float) -> tuple[Answer, str
                 raise BadAnswer(
                     f"{host} answered {response.status_code} {response.reason_phrase}.", field="url"
                 )
-            content = _bounded(response, max_bytes=max_bytes, until=until)
-            return Answer(response.status_code, content, response.headers.get("Content-Type", ""), url), None
+            body = _bounded(response, max_bytes=max_bytes, until=until)
+            return Answer(response.status_code, body, response.headers.get("Content-Type", ""), url), None
     except httpx.TimeoutException:
         raise NoAnswer(f"{host} did not answer in time.", field="url") from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:

@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -20,7 +21,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from mixcv.kernel.errors import InvalidInput
-from mixcv.kernel.filters import columns, parse, to_q
+from mixcv.kernel.filters import Resolve, columns, parse, tell_faults, to_q
 from mixcv.kernel.serializers import StrictSerializer
 
 Row = TypeVar("Row", bound=Model)
@@ -88,13 +89,15 @@ class Listing:
     """What a resource's list can be filtered, searched and sorted by.
 
     `columns`: field of the API → ORM path, for filters and sort. `free`: prefix of the API → JSON column, whose keys
-    are filtered by. `search`: ORM paths that the searched text may stand in. `order`: a field of `columns`, with `-`
-    for falling; ties go by the row's key in the same direction, so that pages and cursors never lose or repeat a row.
+    are filtered by; `resolve` in place of both for filters that need more. `search`: ORM paths that the searched text
+    may stand in. `order`: a field of `columns`, with `-` for falling; ties go by the row's key in the same direction,
+    so that pages and cursors never lose or repeat a row.
     """
 
     columns: Mapping[str, str]
     order: str
     free: Mapping[str, str] = field(default_factory=dict)
+    resolve: Resolve | None = None
     search: tuple[str, ...] = ()
     default: int = 100
     most: int = 1000
@@ -105,9 +108,8 @@ class Listing:
     def narrowed(self, rows: QuerySet[Row], data: Mapping[str, Any]) -> QuerySet[Row]:
         """`rows` by the filters and the search of a body. Raises InvalidInput."""
         if data.get("filters"):
-            rows = rows.filter(
-                to_q(parse(data["filters"]), columns(self.columns, self.free, model=rows.model))
-            )
+            resolve = self.resolve or columns(self.columns, self.free, model=rows.model)
+            rows = rows.filter(to_q(parse(data["filters"]), resolve))
         if text := str(data.get("search") or ""):
             if "\x00" in text:
                 return rows.none()
@@ -131,7 +133,18 @@ class Listing:
         asked = _merged(request, data or {})
         limit, offset = self._numbers(asked)
         names = self._sorting(asked)
-        rows = self.narrowed(rows, asked)
+        with tell_faults() if asked.get("filters") else nullcontext():
+            return self._page(self.narrowed(rows, asked), present, asked, limit, offset, names)
+
+    def _page(
+        self,
+        rows: QuerySet[Row],
+        present: Callable[[Row], dict[str, Any]],
+        asked: Mapping[str, Any],
+        limit: int,
+        offset: int,
+        names: list[tuple[str, bool]],
+    ) -> dict[str, Any]:
         wants_total = bool(asked.get("include_total"))
         total = rows.count() if self.total_name or wants_total else None
         paths = [(self.columns[name], falling) for name, falling in names]
@@ -193,7 +206,9 @@ def _merged(request: Request, data: Mapping[str, Any]) -> dict[str, Any]:
     if "include_total" in asked:
         word = str(asked["include_total"]).lower()
         if word not in _WORDS:
-            raise InvalidInput(f"include_total is {word[:50]!r}; it must be true or false.", field="include_total")
+            raise InvalidInput(
+                f"include_total is {word[:50]!r}; it must be true or false.", field="include_total"
+            )
         asked["include_total"] = _WORDS[word]
     return asked | {name: value for name, value in data.items() if value is not None}
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from extraction.intake.domain import refetch
@@ -17,6 +18,7 @@ from extraction.runs.models import Batch, BatchItem, Collection
 from mixcv.celery import app
 from mixcv.kernel.errors import Conflict, InvalidInput, NotFound
 from mixcv.kernel.events import Happening, publish
+from mixcv.kernel.http import check_url
 from mixcv.kernel.models import Job
 from mixcv.tenancy.actors import SYSTEM, Actor
 
@@ -34,11 +36,14 @@ def create_batch(
     bucket: Bucket,
     collections: Sequence[Collection],
     object_ids: Sequence[str] | None = None,
+    objects: QuerySet[Object] | None = None,
     name: str = "",
     dedup: str = Batch.Dedup.SKIP,
+    metadata: dict[str, Any] | None = None,
     by: Actor = SYSTEM,
 ) -> Batch:
-    """A draft over the bucket's objects (`object_ids`: public ids; None takes all) for each collection.
+    """A draft over the bucket's objects for each collection: those of `object_ids` (public ids), or of the query
+    `objects`, or all.
 
     Raises NotFound naming ids that the bucket does not have, InvalidInput for no object, no collection, a collection
     of another namespace, or an unknown dedup strategy.
@@ -50,23 +55,18 @@ def create_batch(
     if any(collection.namespace_id != bucket.namespace_id for collection in collections):
         raise NotFound("A collection of this batch is not in the bucket's namespace.", field="collection_ids")
     with transaction.atomic():
-        objects = Object.objects.filter(bucket=bucket)
+        rows = objects if objects is not None else Object.objects.filter(bucket=bucket).order_by("pk")
         if object_ids is not None:
-            wanted = list(dict.fromkeys(object_ids))
-            objects = objects.filter(public_id__in=wanted)
-            found = set(objects.values_list("public_id", flat=True))
-            if missing := [ref for ref in wanted if ref not in found]:
-                raise NotFound(
-                    f"The bucket has no object {', '.join(missing[:5])}"
-                    + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
-                    + ".",
-                    field="object_ids",
-                )
+            rows = _named(bucket, object_ids)
         batch = Batch.objects.create(
-            namespace_id=bucket.namespace_id, bucket=bucket, name=name[:200], dedup=dedup
+            namespace_id=bucket.namespace_id,
+            bucket=bucket,
+            name=name[:200],
+            dedup=dedup,
+            metadata=metadata or {},
         )
         batch.collections.set(collections)
-        keys = list(objects.order_by("pk").values_list("pk", flat=True))
+        keys = list(rows.values_list("pk", flat=True))
         for collection in collections:
             add_items(batch, collection, keys)
         publish(
@@ -75,6 +75,16 @@ def create_batch(
             happenings=[Happening("batch.created", batch.public_id, {"objects": len(keys)})],
         )
     return batch
+
+
+def _named(bucket: Bucket, refs: Sequence[str]) -> QuerySet[Object]:
+    wanted = list(dict.fromkeys(refs))
+    rows = Object.objects.filter(bucket=bucket, public_id__in=wanted).order_by("pk")
+    found = set(rows.values_list("public_id", flat=True))
+    if missing := [ref for ref in wanted if ref not in found]:
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise NotFound(f"The bucket has no object {', '.join(missing[:5])}{more}.", field="object_ids")
+    return rows
 
 
 def add_items(batch: Batch, collection: Collection, object_keys: Sequence[int]) -> int:
@@ -95,13 +105,20 @@ def add_items(batch: Batch, collection: Collection, object_keys: Sequence[int]) 
 
 
 def submit_batch(
-    *, batch: Batch, collections: Sequence[Collection] | None = None, by: Actor = SYSTEM
+    *,
+    batch: Batch,
+    collections: Sequence[Collection] | None = None,
+    webhook_url: str = "",
+    by: Actor = SYSTEM,
 ) -> Batch:
-    """Hand a draft over to the workers. Collections that the draft lacks are added first.
+    """Hand a draft over to the workers. Collections that the draft lacks are added first. `webhook_url` is told when
+    the batch is over.
 
     With dedup `skip`, items whose object that collection has done, or has under way in another batch, are SKIPPED.
     Raises NotSubmittable where the batch is no draft, InvalidInput where it has no object or no collection.
     """
+    if webhook_url:
+        check_url(webhook_url, field="webhook_url")
     with transaction.atomic():
         batch = Batch.objects.select_for_update().get(pk=batch.pk)
         if batch.state != Batch.State.DRAFT:
@@ -124,6 +141,7 @@ def submit_batch(
             raise InvalidInput(
                 "The batch has no object. Upload images to the bucket first.", field="object_ids"
             )
+        Batch.objects.filter(pk=batch.pk).update(webhook_url=webhook_url)
         start(batch, by=by)
     batch.refresh_from_db()
     return batch
@@ -167,11 +185,13 @@ def _skip_known(batch: Batch, now: datetime) -> None:
         cursor.execute(
             """
             UPDATE extraction_batchitem i SET state = 'SKIPPED', finished_at = %(now)s, reason =
-                CASE WHEN d.id IS NOT NULL THEN 'done before in this collection' ELSE 'under way in another batch' END
+                CASE WHEN d.image_id = o.image_id THEN 'done before in this collection'
+                ELSE 'under way in another batch' END
             FROM extraction_batchitem j
+            JOIN extraction_object o ON o.id = j.object_id
             LEFT JOIN extraction_document d ON d.collection_id = j.collection_id AND d.object_id = j.object_id
             WHERE i.id = j.id AND j.batch_id = %(batch)s AND j.state = 'PENDING'
-              AND (d.id IS NOT NULL OR EXISTS (
+              AND (d.image_id = o.image_id OR EXISTS (
                 SELECT 1 FROM extraction_batchitem other JOIN extraction_batch b ON b.id = other.batch_id
                 WHERE other.collection_id = j.collection_id AND other.object_id = j.object_id
                   AND other.batch_id <> j.batch_id AND other.state IN ('PENDING', 'RUNNING')
@@ -244,6 +264,12 @@ def _close(batch: Batch, state: Batch.State, *, actor: str) -> None:
         actor=actor,
         happenings=[Happening(f"batch.{name}", batch.public_id, {"state": state, **counts})],
     )
+    if batch.webhook_url:
+        Batch.objects.filter(pk=batch.pk).update(
+            webhook_due_at=now, webhook_attempts=0, webhook_sent_at=None, webhook_error=""
+        )
+        send = partial(app.send_task, "extraction.tell_batch", args=[batch.pk], queue="io")
+        transaction.on_commit(send, robust=True)
 
 
 def cancel_batch(*, batch: Batch, by: Actor) -> Batch:
@@ -266,19 +292,38 @@ def cancel_batch(*, batch: Batch, by: Actor) -> Batch:
     return row
 
 
-def retry_failed(*, batch: Batch, by: Actor) -> int:
-    """Put the failed items of a batch that is over back to work. Returns how many. Raises Conflict when none failed."""
+def retry_failed(*, batch: Batch, by: Actor, item_keys: Sequence[int] | None = None) -> int:
+    """Put the failed items (or those of them in `item_keys`) of a batch that is over back to work. Returns how many.
+
+    Raises Conflict when none failed, or the batch is not over.
+    """
     with transaction.atomic():
         row = Batch.objects.select_for_update().get(pk=batch.pk)
         if not row.is_over:
             raise Conflict(f"The batch is {row.state}; wait until it is over, or cancel it.")
         failed = BatchItem.objects.filter(batch=row, state=Item.FAILED)
+        if item_keys is not None:
+            failed = failed.filter(pk__in=item_keys)
         number = failed.update(state=Item.PENDING, reason="", attempt=0, finished_at=None)
         if not number:
-            raise Conflict("No item of this batch failed.")
+            raise Conflict("No item of this batch failed in a way that trying again could mend.")
         again = Object.objects.filter(items__batch=row, items__state=Item.PENDING, state=Object.State.FAILED)
         refetch(keys=list(again.values_list("pk", flat=True)))
         Batch.objects.filter(pk=row.pk).update(finished_at=None)
         row.refresh_from_db()
         start(row, by=by)
     return number
+
+
+def delete_batch(*, batch: Batch, by: Actor) -> None:
+    """Delete a batch and its items; what it detected stays. Raises Conflict while it is under way."""
+    with transaction.atomic():
+        row = Batch.objects.select_for_update().get(pk=batch.pk)
+        if row.state in {Batch.State.OPEN, Batch.State.PROCESSING}:
+            raise Conflict(f"The batch is {row.state}; cancel it, or wait until it is over.")
+        publish(
+            namespace_id=row.namespace_id,
+            actor=by.name,
+            happenings=[Happening("batch.deleted", row.public_id, {"name": row.name})],
+        )
+        row.delete()

@@ -7,12 +7,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
+from django.db.models import ProtectedError
+from django.utils import timezone
 
+from extraction.intake.domain import InUse
 from extraction.intake.models import Bucket
+from extraction.intake.schema import check_json
 from extraction.packages.models import ExtractorVersion
-from extraction.runs.hooks import collection_created
-from extraction.runs.models import Collection
-from mixcv.kernel.errors import AlreadyExists, InvalidInput, NotFound
+from extraction.runs.domain.batches import create_batch, submit_batch
+from extraction.runs.hooks import collection_created, collection_leaving
+from extraction.runs.models import Batch, BatchItem, Collection
+from mixcv.kernel.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from mixcv.kernel.events import Happening, publish
 from mixcv.kernel.ids import named_id
 from mixcv.tenancy.actors import SYSTEM, Actor
@@ -133,3 +138,89 @@ def ensure_collection(
         )
     found.buckets.add(*buckets)
     return found
+
+
+def update_collection(
+    *,
+    collection: Collection,
+    by: Actor,
+    description: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    enabled: bool | None = None,
+) -> Collection:
+    """Change what a collection says of itself, or whether it detects new images by itself."""
+    changes = {"description": description, "metadata": metadata, "enabled": enabled}
+    values = {name: value for name, value in changes.items() if value is not None}
+    check_json(metadata or {}, field="metadata")
+    with transaction.atomic():
+        Collection.objects.filter(pk=collection.pk).update(**values, updated_at=timezone.now())
+        publish(
+            namespace_id=collection.namespace_id,
+            actor=by.name,
+            happenings=[Happening("collection.updated", collection.public_id, values)],
+        )
+    collection.refresh_from_db()
+    return collection
+
+
+def delete_collection(*, collection: Collection, by: Actor) -> None:
+    """Delete a collection with its documents and queues. Raises Conflict while a batch runs through it, InUse once
+    people decided about its detections."""
+    with transaction.atomic():
+        row = Collection.objects.select_for_update().get(pk=collection.pk)
+        live = BatchItem.objects.filter(
+            collection=row,
+            state__in=[BatchItem.State.PENDING, BatchItem.State.RUNNING],
+            batch__state__in=[Batch.State.OPEN, Batch.State.PROCESSING],
+        )
+        if live.exists():
+            raise Conflict(f"A batch runs through {row.name}. Cancel it, or wait until it is over.")
+        publish(
+            namespace_id=row.namespace_id,
+            actor=by.name,
+            happenings=[Happening("collection.deleted", row.public_id, {"name": row.name})],
+        )
+        for hook in collection_leaving:
+            hook(row)
+        try:
+            row.delete()
+        except ProtectedError:
+            raise InUse(
+                f"People decided about detections of {row.name}, or a dataset has them. It has to stay."
+            ) from None
+
+
+def trigger_collection(
+    *,
+    collection: Collection,
+    by: Actor,
+    buckets: Sequence[Bucket] | None = None,
+    object_ids: Sequence[str] | None = None,
+    dedup: str = Batch.Dedup.SKIP,
+) -> list[Batch]:
+    """Run the collection's buckets (or those of them in `buckets`) through it, a batch for each that has objects.
+
+    Raises InvalidInput where there is no object, or a bucket that is not one of its sources.
+    """
+    own = list(collection.buckets.all())
+    strange = [bucket.name for bucket in buckets or [] if bucket not in own]
+    if strange:
+        raise InvalidInput(
+            f"{', '.join(strange)} is no source of {collection.name}.", field="include_buckets"
+        )
+    with transaction.atomic():
+        batches = [
+            create_batch(
+                bucket=bucket,
+                collections=[collection],
+                object_ids=object_ids,
+                name=f"All of {bucket.name} through {collection.name}",
+                dedup=dedup,
+                by=by,
+            )
+            for bucket in buckets or own
+            if bucket.object_count
+        ]
+        if not batches:
+            raise InvalidInput("The collection's buckets have no object yet. Upload images first.")
+        return [submit_batch(batch=batch, by=by) for batch in batches]

@@ -107,15 +107,21 @@ def _documents(chunk: _Chunk, good: Sequence[tuple[Claimed, ImageResult]]) -> No
             seen.add(item.object_id)
             fresh.append((item, result))
             chunk.done.append(item.item_id)
-        elif document is None or item.object_id in seen or dedup[item.batch_id] == Batch.Dedup.SKIP:
+        elif document is None or item.object_id in seen or _stands(document, item, dedup):
             chunk.skipped.append(item.item_id)
         else:
             seen.add(item.object_id)
             document.generation += 1
+            document.image_id = item.image_id
             chunk.documents.append((document, result))
             chunk.done.append(item.item_id)
     _supersede(chunk)
     _make_documents(chunk, fresh)
+
+
+def _stands(document: Document, item: Claimed, dedup: dict[int, str]) -> bool:
+    """Whether what was found in this object before is kept: it is still the same picture, and nobody asked for more."""
+    return dedup[item.batch_id] == Batch.Dedup.SKIP and document.image_id == item.image_id
 
 
 def _supersede(chunk: _Chunk) -> None:
@@ -198,7 +204,7 @@ def _detections(chunk: _Chunk) -> list[int]:
         document.updated_at = now
     Document.objects.bulk_update(
         [document for document, _ in chunk.documents],
-        ["generation", "detection_count", "next_ordinal", "top_confidence", "updated_at"],
+        ["image", "generation", "detection_count", "next_ordinal", "top_confidence", "updated_at"],
     )
     return ids
 
