@@ -6,6 +6,5 @@ urlpatterns = [
     path("", include("extraction.intake.api_urls")),
     path("", include("extraction.search.documents_urls")),
     path("", include("extraction.packages.api_urls")),
-    path("", include("extraction.packages.api_urls")),
     path("", include("extraction.runs.api_urls")),
 ]
