@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from extraction.intake.models import Image
 from extraction.truth.models import GroundTruthBox, ImageReview
+from mixcv.kernel.bulk import copy_in, update_all
 from mixcv.kernel.geometry import Box
 from mixcv.tenancy.models import User
 
@@ -67,11 +68,13 @@ def set_truth(truths: Sequence[Truth]) -> None:
     for row in changed:
         row.version += 1
         row.updated_at = now
-    GroundTruthBox.objects.bulk_create(new)
-    GroundTruthBox.objects.bulk_update(
-        changed,
-        ["object_class", "cx", "cy", "w", "h", "state", "evidence", "version", "updated_at"],
-        batch_size=500,
+    for row in new:
+        row.updated_at = now
+    if new:
+        columns = [field.attname for field in GroundTruthBox._meta.concrete_fields if field.attname != "id"]
+        copy_in(GroundTruthBox, columns, ([getattr(row, name) for name in columns] for row in new))
+    update_all(
+        changed, ["object_class_id", "cx", "cy", "w", "h", "state", "evidence", "version", "updated_at"]
     )
 
 

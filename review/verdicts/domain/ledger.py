@@ -9,10 +9,10 @@ from django.db import connection
 from django.utils import timezone
 
 from extraction.runs.models import Detection
+from mixcv.kernel.bulk import copy_in, reserve_keys, update_all
 from mixcv.kernel.events import Happening, publish
 from mixcv.tenancy.actors import Actor
 from mixcv.tenancy.models import Namespace
-from review.verdicts.domain.bulk import copy_in, reserve_keys, update_all
 from review.verdicts.domain.counts import Tally
 from review.verdicts.domain.effects import apply_decisions
 from review.verdicts.models import Annotation, AnnotationVersion
