@@ -3,5 +3,6 @@
 from extraction.intake import tasks as intake
 from extraction.packages import tasks as packages
 from extraction.runs import tasks as runs
+from extraction.search import tasks as search
 
-__all__ = ["intake", "packages", "runs"]
+__all__ = ["intake", "packages", "runs", "search"]

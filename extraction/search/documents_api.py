@@ -74,7 +74,7 @@ class DistinctBody(StrictSerializer):
 
 
 class DistinctValue(serializers.Serializer[Any]):
-    value = serializers.JSONField(allow_null=True)
+    value = serializers.JSONField()
     count = serializers.IntegerField()
 
 

@@ -169,7 +169,9 @@ def _move(detection_ids: Sequence[int], before: str, after: str) -> None:
 def open_queue(*, queue: Queue, user: User) -> Execution:
     """A sitting at a queue: the execution that its verdicts name as their occasion."""
     return Execution.objects.create(
+        namespace_id=queue.namespace_id,
         retriever_id=queue.retriever_id,
+        mode=Execution.Mode.QUEUE,
         inputs={"queue": queue.public_id},
         actor=person(user).name,
         result_count=max(0, queue.waiting_count),

@@ -1,0 +1,83 @@
+"""The partial HNSW index of a feature that has outgrown exact search: built by a job, without locking anybody out."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import connection, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from extraction.packages.models import Feature
+from extraction.runs.models import Embedding
+from extraction.search.features import rows_of
+from extraction.search.vectors import has_index, index_name
+from mixcv.celery import app
+from mixcv.kernel.models import Job
+
+KIND = "vector_index"
+TASK = "extraction.build_vector_index"
+# Longer than any build: whoever finds it past takes the job over.
+LEASE = timedelta(hours=6)
+RETRY_AFTER = timedelta(minutes=10)
+
+
+def want_index(feature: Feature) -> None:
+    """Let a worker build the feature's index, unless one is at it, or failed at it just now."""
+    feature = rows_of(feature)
+    subject, now = index_name(feature), timezone.now()
+    busy = Job.objects.filter(kind=KIND, subject=subject).filter(
+        Q(state=Job.State.PENDING, created_at__gt=now - RETRY_AFTER)
+        | Q(state=Job.State.RUNNING, lease_until__gt=now)
+        | Q(state=Job.State.FAILED, finished_at__gt=now - RETRY_AFTER)
+    )
+    if busy.exists():
+        return
+    job = Job.objects.create(
+        namespace_id=feature.extractor_version.extractor.namespace_id,
+        kind=KIND,
+        subject=subject,
+        total=1,
+        checkpoint={"feature": feature.pk},
+    )
+    transaction.on_commit(lambda: app.send_task(TASK, args=[job.pk], queue="cpu"))
+
+
+def build_index(*, job_id: int) -> None:
+    """Build the index of a job's feature. Safe to run twice: whoever does not get the job leaves it."""
+    now = timezone.now()
+    free = Q(state=Job.State.PENDING) | Q(state=Job.State.RUNNING, lease_until__lt=now)
+    claimed = Job.objects.filter(free, pk=job_id)
+    if not claimed.update(state=Job.State.RUNNING, started_at=now, lease_until=now + LEASE):
+        return
+    job = Job.objects.get(pk=job_id)
+    feature = Feature.objects.select_related("space").filter(pk=job.checkpoint["feature"]).first()
+    if feature is None or feature.space is None:
+        _end(job, Job.State.FAILED, "The feature is gone.")
+        return
+    try:
+        create_index(feature)
+    except Exception as error:
+        _end(job, Job.State.FAILED, f"The index could not be built: {error}"[:1000])
+        raise
+    _end(job, Job.State.COMPLETED, "")
+
+
+def create_index(feature: Feature) -> None:
+    """Runs outside a transaction, as building concurrently must."""
+    assert feature.space is not None
+    name, table = index_name(feature), connection.ops.quote_name(Embedding._meta.db_table)
+    dimension, key = int(feature.space.dimension), int(rows_of(feature).pk)
+    with connection.cursor() as cursor:
+        if not has_index(feature):
+            cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")  # what a broken build left
+        cursor.execute(
+            f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {table} "
+            f"USING hnsw ((vector::halfvec({dimension})) halfvec_cosine_ops) WHERE feature_id = {key}"
+        )
+
+
+def _end(job: Job, state: str, error: str) -> None:
+    Job.objects.filter(pk=job.pk).update(
+        state=state, error=error, done=1, finished_at=timezone.now(), lease_until=None
+    )
