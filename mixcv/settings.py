@@ -161,6 +161,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"queue": "cpu"},
     },
+    "fold_counts": {
+        "task": "review.fold_counts",
+        "schedule": 60.0,
+        "options": {"queue": "cpu", "expires": 60},
+    },
     "sweep_models": {"task": "extraction.sweep_models", "schedule": 60.0, "options": {"queue": "cpu"}},
     "trim_cache": {"task": "extraction.intake.trim_cache", "schedule": 3600.0, "options": {"queue": "cpu"}},
 }
@@ -186,10 +191,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "PREPROCESSING_HOOKS": ["mixcv.kernel.schema.api_paths"],
     "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
         "mixcv.kernel.schema.add_errors_and_namespace",
     ],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "SCHEMA_COERCE_PATH_PK_SUFFIX": True,
     "COMPONENT_SPLIT_REQUEST": True,
 }
 

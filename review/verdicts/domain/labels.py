@@ -18,24 +18,30 @@ def own_labels(namespace: Namespace) -> QuerySet[LabelDefinition]:
     return LabelDefinition.objects.filter(namespace=namespace).order_by("name")
 
 
-def define_label(*, namespace: Namespace, name: str, by: Actor, description: str = "") -> LabelDefinition:
-    """Add a label to the vocabulary. Raises AlreadyExists for one that differs from another only in capitals."""
+def check_label(namespace: Namespace, name: str) -> str:
+    """The name as it would be kept. Raises AlreadyExists for one that differs from another only in capitals."""
     wanted = name.strip()
     if not 0 < len(wanted) <= LONGEST_LABEL or not wanted.isprintable():
         raise InvalidInput(
             f"A label has 1 to {LONGEST_LABEL} printable characters; this one has {len(wanted)}.",
             field="label",
         )
+    known = [*Label.values, *own_labels(namespace).values_list("name", flat=True)]
+    if there := {one.lower(): one for one in known}.get(wanted.lower()):
+        raise AlreadyExists(f"There is a label {there!r} already; use that one.", field="label")
+    return wanted
+
+
+def define_label(*, namespace: Namespace, name: str, by: Actor, description: str = "") -> LabelDefinition:
+    """Add a label to the vocabulary. Raises as check_label does."""
     with transaction.atomic():
         # Two who add at once would not see each other's.
         Namespace.objects.select_for_update(no_key=True).get(pk=namespace.pk)
-        taken = {
-            one.lower(): one for one in [*Label.values, *own_labels(namespace).values_list("name", flat=True)]
-        }
-        if there := taken.get(wanted.lower()):
-            raise AlreadyExists(f"There is a label {there!r} already; use that one.", field="label")
         row = LabelDefinition.objects.create(
-            namespace=namespace, name=wanted, description=description, created_by=by.name
+            namespace=namespace,
+            name=check_label(namespace, name),
+            description=description,
+            created_by=by.name,
         )
         publish(
             namespace_id=namespace.pk,

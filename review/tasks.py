@@ -1,0 +1,5 @@
+"""The rooms' tasks, gathered for Celery."""
+
+from review.verdicts import tasks as verdicts
+
+__all__ = ["verdicts"]
