@@ -11,12 +11,13 @@ from rest_framework import serializers
 from extraction.packages.models import Feature
 from extraction.runs.domain.naming import detection_ref, document_ref
 from extraction.runs.models import Batch, BatchItem, Collection, Detection, Document, Embedding
+from mixcv.kernel.answers import BoxAnswer
 from mixcv.kernel.geometry import Box
 
 TASK_TYPE = "api_buckets_batches_process"
 
 
-class FeatureExtractorAnswer(serializers.Serializer[Any]):
+class BoundExtractorAnswer(serializers.Serializer[Any]):
     feature_extractor_name = serializers.CharField()
     version = serializers.CharField()
     feature_extractor_id = serializers.CharField()
@@ -38,7 +39,7 @@ class CollectionAnswer(serializers.Serializer[Any]):
     collection_name = serializers.CharField()
     description = serializers.CharField()
     source = SourceAnswer()  # type: ignore[assignment]  # DRF's own attribute of a field, not of a form
-    feature_extractor = FeatureExtractorAnswer(allow_null=True)
+    feature_extractor = BoundExtractorAnswer(allow_null=True)
     vector_indexes = VectorIndexAnswer(many=True)
     parameters = serializers.DictField()
     metadata = serializers.DictField()
@@ -95,15 +96,6 @@ class FailedItemAnswer(serializers.Serializer[Any]):
     error_type = serializers.ChoiceField(choices=["transient", "permanent", "resource"])
     attempts = serializers.IntegerField()
     timestamp = serializers.DateTimeField(allow_null=True)
-
-
-class BoxAnswer(serializers.Serializer[Any]):
-    """x, y: the centre; w, h: width and height; in pixels of the upright image."""
-
-    x = serializers.FloatField()
-    y = serializers.FloatField()
-    w = serializers.FloatField()
-    h = serializers.FloatField()
 
 
 class DetectionAnswer(serializers.Serializer[Any]):

@@ -11,6 +11,8 @@ from django.shortcuts import render
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 
+from mixcv.kernel.schema_examples import whole_example
+
 _INSIDE = re.compile(r"^/v1/namespaces/\{namespace_ref\}/")
 _WITHOUT_NAMESPACE = ("/v1/namespaces", "/v1/me", "/v1/health")
 
@@ -76,11 +78,27 @@ def add_errors_and_namespace(
     }
     for path, methods in result["paths"].items():
         for operation in methods.values():
+            _fill_examples(operation, parts["schemas"])
             operation["responses"]["4XX"] = answer
             operation["responses"]["503"] = answer
             if not path.startswith(_WITHOUT_NAMESPACE):
                 operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/Namespace"})
     return result
+
+
+def _fill_examples(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Every JSON body and answer has one whole example, built around what the operation gives."""
+    for place in (operation.get("requestBody", {}), *operation["responses"].values()):
+        content = place.get("content", {}).get("application/json")
+        if not content or "schema" not in content:
+            continue
+        named = content.get("examples") or {"Example": {}}
+        is_answer = "description" in place
+        for example in named.values():
+            given = example.get("value")
+            if is_answer or given is None:
+                example["value"] = whole_example(content["schema"], given, schemas)
+        content["examples"] = named
 
 
 @lru_cache(maxsize=1)

@@ -18,6 +18,8 @@ class StrictSerializer(serializers.Serializer[Any]):
         if not isinstance(data, Mapping):
             message = f"A JSON object is wanted here; this is {type(data).__name__}."
             raise serializers.ValidationError({"non_field_errors": [message]})
+        if numbers := _numbers_for_text(self.fields, data):
+            raise serializers.ValidationError(numbers)
         known = {name for name, field in self.fields.items() if not field.read_only}
         unknown = sorted(set(data) - known - self.tolerated)
         if not unknown:
@@ -32,6 +34,19 @@ class StrictSerializer(serializers.Serializer[Any]):
             if isinstance(error.detail, dict):
                 faults |= error.detail
         raise serializers.ValidationError(faults)
+
+
+def _numbers_for_text(fields: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    """Faults of numbers that stand where text is wanted; DRF would make text of them in silence."""
+    faults: dict[str, Any] = {}
+    for name, field in fields.items():
+        value = data.get(name)
+        many = isinstance(field, serializers.ListField) and isinstance(field.child, serializers.CharField)
+        values = value if many and isinstance(value, list) else [value]
+        wrong = [one for one in values if isinstance(one, int | float) and not isinstance(one, bool)]
+        if wrong and (many or isinstance(field, serializers.CharField)):
+            faults[name] = [ErrorDetail(f"{str(wrong[0])[:40]} is a number; text is wanted.", code="invalid")]
+    return faults
 
 
 def or_empty(data: Any) -> Any:

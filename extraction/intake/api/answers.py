@@ -8,13 +8,11 @@ from rest_framework import serializers
 
 
 class UniqueKeyAnswer(serializers.Serializer[Any]):
-    fields_ = serializers.ListField(child=serializers.CharField(), source="fields")
     default_policy = serializers.CharField(allow_null=True)
 
     def get_fields(self) -> dict[str, Any]:
         # `fields` is a name that DRF keeps for itself.
-        named = super().get_fields()
-        return {name.rstrip("_"): field for name, field in named.items()}
+        return {**super().get_fields(), "fields": serializers.ListField(child=serializers.CharField())}
 
 
 class BucketAnswer(serializers.Serializer[Any]):
@@ -81,11 +79,6 @@ class ObjectBatchAnswer(serializers.Serializer[Any]):
     total_requested = serializers.IntegerField()
     succeeded_count = serializers.IntegerField()
     failed_count = serializers.IntegerField()
-
-
-class DeletedAnswer(serializers.Serializer[Any]):
-    success = serializers.BooleanField()
-    message = serializers.CharField()
 
 
 class UploadAnswer(serializers.Serializer[Any]):

@@ -9,10 +9,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from extraction.intake import presenters
-from extraction.intake.api.answers import BucketAnswer, DeletedAnswer
+from extraction.intake.api.answers import BucketAnswer
 from extraction.intake.domain import create_bucket, delete_bucket, update_bucket
 from extraction.intake.models import Bucket
 from extraction.intake.queries import get_bucket
+from mixcv.kernel.answers import DeletedAnswer
 from mixcv.kernel.listing import ListBody, Listing, page_answer
 from mixcv.kernel.operations import operation
 from mixcv.kernel.serializers import StrictSerializer

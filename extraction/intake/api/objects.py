@@ -10,11 +10,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from extraction.intake import bodies, presenters
-from extraction.intake.api.answers import DeletedAnswer, ObjectAnswer, ObjectBatchAnswer
+from extraction.intake.api.answers import ObjectAnswer, ObjectBatchAnswer
 from extraction.intake.domain import Incoming, Outcome, add_objects, delete_objects, update_object
 from extraction.intake.models import Bucket, Object
 from extraction.intake.queries import get_bucket, objects_of
 from extraction.intake.uploads import add_files
+from mixcv.kernel.answers import DeletedAnswer
 from mixcv.kernel.errors import DomainError, InvalidInput, NotFound
 from mixcv.kernel.listing import ListBody, Listing, page_answer
 from mixcv.kernel.operations import operation

@@ -8,12 +8,13 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from extraction.intake.api.answers import ConfirmedAnswer, DeletedAnswer, UploadAnswer, UploadsAnswer
+from extraction.intake.api.answers import ConfirmedAnswer, UploadAnswer, UploadsAnswer
 from extraction.intake.api.objects import PolicyQuery
 from extraction.intake.domain.confirming import confirm_object, delete_upload
 from extraction.intake.models import Bucket, Upload
 from extraction.intake.presigned import LONGEST, SHORTEST, create_upload, presigned_url
 from extraction.intake.queries import get_bucket
+from mixcv.kernel.answers import DeletedAnswer
 from mixcv.kernel.errors import NotFound
 from mixcv.kernel.listing import ListBody, Listing, page_answer
 from mixcv.kernel.operations import operation

@@ -8,7 +8,6 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from extraction.intake.api.answers import DeletedAnswer
 from extraction.intake.api.objects import OBJECTS
 from extraction.intake.models import Object
 from extraction.intake.queries import get_bucket
@@ -24,6 +23,7 @@ from extraction.runs.presenters import (
     present_submitted,
 )
 from extraction.runs.queries import audit_of, batches_of, failed_items
+from mixcv.kernel.answers import DeletedAnswer
 from mixcv.kernel.errors import NotFound
 from mixcv.kernel.listing import ListBody, Listing, page_answer
 from mixcv.kernel.models import Event

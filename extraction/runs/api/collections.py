@@ -9,7 +9,6 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from extraction.intake.api.answers import DeletedAnswer
 from extraction.intake.queries import get_bucket
 from extraction.intake.schema import check_json
 from extraction.packages.models import ExtractorVersion
@@ -17,6 +16,7 @@ from extraction.runs import domain
 from extraction.runs.models import Batch, Collection
 from extraction.runs.presenters import CollectionAnswer, present_collection
 from extraction.runs.queries import collections_of
+from mixcv.kernel.answers import DeletedAnswer
 from mixcv.kernel.errors import NotFound
 from mixcv.kernel.faults import Faults
 from mixcv.kernel.listing import ListBody, Listing, page_answer

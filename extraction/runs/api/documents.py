@@ -11,7 +11,6 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from extraction.intake.api.answers import DeletedAnswer
 from extraction.runs import domain
 from extraction.runs.models import Detection, Document
 from extraction.runs.presenters import (
@@ -22,6 +21,7 @@ from extraction.runs.presenters import (
     present_single,
 )
 from extraction.runs.queries import Found, find_documents
+from mixcv.kernel.answers import DeletedAnswer
 from mixcv.kernel.errors import DomainError, InvalidInput
 from mixcv.kernel.operations import operation
 from mixcv.kernel.serializers import StrictSerializer

@@ -225,7 +225,7 @@ class Me(KeyedView):
         )
 
 
-class HealthAnswer(serializers.Serializer[Any]):
+class AliveAnswer(serializers.Serializer[Any]):
     status = serializers.CharField()
 
 
@@ -237,7 +237,7 @@ class Health(APIView):
     permission_classes = ()
 
     @operation(
-        "get_health", "Whether the server answers.", answer=HealthAnswer, answer_example={"status": "ok"}
+        "get_health", "Whether the server answers.", answer=AliveAnswer, answer_example={"status": "ok"}
     )
     def get(self, request: Request) -> Response:
         return Response({"status": "ok"})

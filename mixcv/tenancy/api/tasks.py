@@ -8,6 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from mixcv.kernel.answers import DeletedAnswer
 from mixcv.kernel.errors import Conflict, NotFound
 from mixcv.kernel.jobs import job_kinds, kind_of
 from mixcv.kernel.listing import ListBody, Listing, page_answer
@@ -53,11 +54,6 @@ class TaskAnswer(serializers.Serializer[Any]):
 class TaskListBody(ListBody):
     status = serializers.CharField(required=False, allow_null=True, max_length=40)
     task_type = serializers.CharField(required=False, allow_null=True, max_length=60)
-
-
-class DeletedAnswer(serializers.Serializer[Any]):
-    success = serializers.BooleanField()
-    message = serializers.CharField()
 
 
 def present(row: Job) -> dict[str, Any]:
