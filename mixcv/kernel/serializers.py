@@ -18,21 +18,19 @@ class StrictSerializer(serializers.Serializer[Any]):
         if not isinstance(data, Mapping):
             message = f"A JSON object is wanted here; this is {type(data).__name__}."
             raise serializers.ValidationError({"non_field_errors": [message]})
-        if numbers := _numbers_for_text(self.fields, data):
-            raise serializers.ValidationError(numbers)
         known = {name for name, field in self.fields.items() if not field.read_only}
-        unknown = sorted(set(data) - known - self.tolerated)
-        if not unknown:
-            return super().to_internal_value(data)
         faults: dict[str, Any] = {
             name: [ErrorDetail(f"Unknown key. Accepted: {', '.join(sorted(known))}.", code="extra_forbidden")]
-            for name in unknown
+            for name in sorted(set(data) - known - self.tolerated)
         }
+        faults |= _numbers_for_text(self.fields, data)
+        if not faults:
+            return super().to_internal_value(data)
         try:
             super().to_internal_value(data)
         except serializers.ValidationError as error:
             if isinstance(error.detail, dict):
-                faults |= error.detail
+                faults |= {name: fault for name, fault in error.detail.items() if name not in faults}
         raise serializers.ValidationError(faults)
 
 
