@@ -2,5 +2,6 @@ from django.urls import include, path
 
 urlpatterns = [
     path("", include("extraction.intake.urls")),
+    path("", include("extraction.packages.urls")),
     path("", include("extraction.runs.urls")),
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django.db.models import Count, F, Prefetch, Q, QuerySet
 
 from extraction.packages.models import (
@@ -9,6 +11,7 @@ from extraction.packages.models import (
     Extractor,
     ExtractorVersion,
     Feature,
+    ModelUse,
     RegistryModel,
 )
 from mixcv.kernel.errors import Conflict, NotFound
@@ -121,3 +124,48 @@ def models_needed(version: ExtractorVersion) -> list[str]:
 def latest_deployment(version: ExtractorVersion) -> Deployment | None:
     """The last try to bring the version up; a worker is at it while it has a lease and no end."""
     return version.deployments.order_by("-started_at", "-pk").first()
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A model with the versions that need it, and those that could have a next one from it."""
+
+    model: RegistryModel
+    users: list[ExtractorVersion]
+    candidates: list[ExtractorVersion]
+
+
+def registry_page(namespace: Namespace) -> list[Registered]:
+    """All models, newest first, in a fixed number of queries."""
+    models = list(models_of(namespace))
+    loading = (
+        ExtractorVersion.objects.filter(extractor__namespace=namespace)
+        .filter(~Q(models_named=[]) | Q(model_uses__isnull=False))
+        .exclude(state=ExtractorVersion.State.RETIRED)
+        .distinct()
+    )
+    versions = list(loading.select_related("extractor").order_by("-created_at", "-pk"))
+    uses = ModelUse.objects.filter(model__in=models).values_list("extractor_version_id", "model__public_id")
+    needed = {row.pk: set(models_needed(row)) for row in versions}
+    for version_id, public_id in uses:
+        needed.get(version_id, set()).add(public_id)
+    newest: dict[int, ExtractorVersion] = {}
+    for row in versions:
+        newest.setdefault(row.extractor_id, row)
+    page = []
+    for model in models:
+        names = {other.public_id for other in models if other.name == model.name}
+        users = [row for row in versions if model.public_id in needed[row.pk]]
+        fits = model.state == RegistryModel.State.DEPLOYED
+        candidates = [
+            row
+            for row in newest.values()
+            if fits and model.public_id not in needed[row.pk] and _loads(needed[row.pk], names, model.name)
+        ]
+        page.append(Registered(model, users, candidates))
+    return page
+
+
+def _loads(needed: set[str], ids: set[str], name: str) -> bool:
+    """Whether one of the ids needed is a version of this model, be it registered or not."""
+    return bool(needed & ids) or any(one.rsplit("_", 3)[0] == name for one in needed)

@@ -4,8 +4,6 @@ from extraction.runs import views
 
 urlpatterns = [
     path("detectors/", views.detectors, name="detectors"),
-    path("detectors/state/", views.versions, name="detectors-state"),
-    path("detectors/<str:version>/<str:verb>/", views.change_version, name="version-change"),
     path("collections/<str:collection>/", views.collection, name="collection"),
     path("collections/<str:collection>/batch/", views.start_batch, name="batch-start"),
     path("batches/", views.batches, name="batches"),

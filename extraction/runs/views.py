@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Prefetch
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from extraction.packages import domain as packages
-from extraction.packages.models import Extractor, ExtractorVersion
+from extraction.packages.views import versions_context
 from extraction.runs import domain
 from extraction.runs.forms import CollectionForm
 from extraction.runs.models import Batch, Collection
 from extraction.runs.queries import batch_progress, batches_of, collections_of, failed_items, progress_of
 from mixcv.kernel.errors import DomainError
 from mixcv.tenancy.addresses import address
-from mixcv.tenancy.models import Namespace, Role
+from mixcv.tenancy.models import Role
 from mixcv.tenancy.queries import at_least
 from mixcv.tenancy.request import AppRequest, actor_of, needs
 
@@ -39,7 +36,7 @@ def detectors(request: AppRequest) -> HttpResponse:
         "here": "detectors",
         "form": form,
         "collections": list(collections_of(request.namespace)),
-        **_versions(request.namespace),
+        **versions_context(request.namespace),
     }
     return render(request, "extraction/runs/detectors.html", context, status=422 if form.errors else 200)
 
@@ -60,39 +57,6 @@ def _make_collection(request: AppRequest, form: CollectionForm) -> Collection | 
     except DomainError as error:
         form.add_error("name" if error.field == "collection_name" else None, error.message)
         return None
-
-
-@require_GET
-def versions(request: AppRequest) -> HttpResponse:
-    """The table of versions alone; asks for itself again while one is being deployed."""
-    return render(request, "extraction/runs/_versions.html", _versions(request.namespace))
-
-
-def _versions(namespace: Namespace) -> dict[str, Any]:
-    rows = ExtractorVersion.objects.order_by("-created_at", "-pk")
-    extractors = list(
-        Extractor.objects.filter(namespace=namespace).prefetch_related(Prefetch("versions", queryset=rows))
-    )
-    deploying = any(v.state == v.State.DEPLOYING for e in extractors for v in e.versions.all())
-    return {"extractors": extractors, "deploying": deploying}
-
-
-@require_POST
-@needs(Role.MANAGER)
-def change_version(request: AppRequest, version: str, verb: str) -> HttpResponse:
-    verbs: dict[str, Callable[..., object]] = {
-        "deploy": packages.deploy,
-        "retire": packages.retire,
-        "promote": packages.promote,
-    }
-    if verb not in verbs:
-        raise Http404
-    rows = ExtractorVersion.objects.select_related("extractor")
-    row = get_object_or_404(rows, extractor__namespace=request.namespace, public_id=version)
-    verbs[verb](version=row, by=actor_of(request))
-    said = {"deploy": "is being deployed", "retire": "is retired", "promote": "is in production"}[verb]
-    messages.success(request, f"{row} {said}.")
-    return redirect(address(request.namespace, "detectors"))
 
 
 @require_GET

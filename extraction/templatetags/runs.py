@@ -18,12 +18,6 @@ def over(progress: dict[str, Any]) -> int:
 
 
 @register.filter
-def version_state(state: str) -> str:
-    """The class of `.state` that stands for an extractor version's state."""
-    return {"ready": "ok", "deploying": "live", "failed": "bad"}.get(state, "")
-
-
-@register.filter
 def title_of(batch: Batch) -> str:
     """A batch that nobody named is called by its bucket."""
     return batch.name or f"Images of {batch.bucket.name}"

@@ -56,7 +56,7 @@ class ModelUploadBody(Signed):
     source = serializers.ChoiceField(choices=["customer", "mixpeek", "system"], required=False)  # type: ignore[assignment]
 
 
-class ConfirmBody(StrictSerializer):
+class ArchiveConfirmBody(StrictSerializer):
     etag = serializers.CharField(required=False, allow_null=True, max_length=100)
     file_size_bytes = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=2**53)
 

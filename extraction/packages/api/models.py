@@ -146,7 +146,7 @@ class ConfirmUpload(NamespacedView):
     @operation(
         "confirm_model_upload",
         "The weights are there: see that they are what they say, and make the model.",
-        body=bodies.ConfirmBody,
+        body=bodies.ArchiveConfirmBody,
         body_optional=True,
         answer=answers.ModelConfirmedAnswer,
         creates=True,

@@ -76,7 +76,7 @@ class ConfirmUpload(NamespacedView):
     @operation(
         "confirm_plugin_upload",
         "The zip is there: look its manifest and code over, and make the version. Faults are listed in the answer.",
-        body=bodies.ConfirmBody,
+        body=bodies.ArchiveConfirmBody,
         body_optional=True,
         answer=answers.PluginConfirmedAnswer,
         creates=True,
