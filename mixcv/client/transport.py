@@ -18,7 +18,6 @@ from mixcv.client.waiting import MOST_WITHOUT_ANSWER, told_in, wait_after
 # A second call of these changes nothing that the first did not.
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _NO_ANSWER = (httpx.NetworkError, httpx.TimeoutException, httpx.RemoteProtocolError)
-_CHUNK = 1 << 20
 
 FilePart = tuple[str, tuple[str, bytes, str]]
 
@@ -107,12 +106,13 @@ class Transport:
             with path.open("rb") as file:
                 return self._http.put(
                     url,
-                    content=iter(lambda: file.read(_CHUNK), b""),
-                    headers={"Content-Type": content_type, "Content-Length": str(path.stat().st_size)},
+                    content=file,
+                    headers={"Content-Type": content_type},
                     timeout=self._timeout,
                 )
 
-        return self._answered(send, url, repeats=True).headers.get("ETag", "").strip('"')
+        etag: str = self._answered(send, url, repeats=True).headers.get("ETag", "")
+        return etag.strip('"')
 
     def _answered(self, send: Callable[[], httpx.Response], url: str, *, repeats: bool) -> httpx.Response:
         """The first success. Waits and repeats while that may help and `max_wait` is not used up."""

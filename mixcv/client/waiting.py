@@ -39,6 +39,6 @@ def wait_after(error: ApiError, attempt: int) -> float:
     told = error.retry_after
     if told is None:
         in_details = error.details.get("retry_after_seconds")
-        number = isinstance(in_details, int | float) and not isinstance(in_details, bool)
-        told = float(in_details) if number and in_details >= 0 else None
+        if isinstance(in_details, int | float) and in_details >= 0:
+            told = float(in_details)
     return min(LONGEST, 2.0 * 2.0 ** min(attempt, 10) if told is None else told)
