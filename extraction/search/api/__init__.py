@@ -1,0 +1,1 @@
+"""The API of retrievers and their executions."""
