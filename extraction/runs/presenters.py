@@ -291,7 +291,7 @@ def add_vectors(shown: Sequence[dict[str, Any]], rows: Iterable[Detection]) -> N
     by_ref: dict[str, dict[str, list[float]]] = {}
     for row in found:
         vectors = by_ref.setdefault(refs[row.detection_id], {})
-        vectors[row.feature.name] = [float(value) for value in row.vector.to_list()]
+        vectors[row.feature.name] = [float(value) for value in row.vector]
     for document in shown:
         for detection in document["detections"]:
             detection["vectors"] = by_ref.get(detection["document_id"], {})
