@@ -2,4 +2,5 @@ from django.urls import include, path
 
 urlpatterns = [
     path("", include("review.queues.urls")),
+    path("", include("review.quality.urls")),
 ]

@@ -22,6 +22,19 @@ class Rate:
     low: float | None
     high: float | None
 
+    @property
+    def text(self) -> str:
+        """0.6832 → 68.3%."""
+        return "–" if self.value is None else f"{self.value * 100:.1f}%"
+
+    @property
+    def interval(self) -> str:
+        return (
+            "–"
+            if self.low is None or self.high is None
+            else f"{self.low * 100:.1f} to {self.high * 100:.1f}%"
+        )
+
 
 def wilson(count: int, of: int, z: float = Z) -> tuple[float, float]:
     """Wilson's score interval of a share: sound for few verdicts and near 0 and 1 (Wilson 1927).
