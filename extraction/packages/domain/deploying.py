@@ -18,7 +18,7 @@ from extraction.packages.domain.errors import NotDeployable
 from extraction.packages.domain.versions import set_production
 from extraction.packages.files import keep_file
 from extraction.packages.host.spec import HostInfo
-from extraction.packages.hosts import warm_host
+from extraction.packages.hosts import forget_hosts, warm_host
 from extraction.packages.manifest import normal_metric
 from extraction.packages.models import (
     ClassIndex,
@@ -175,6 +175,8 @@ def _record(deployment: Deployment, version: ExtractorVersion, info: HostInfo, w
         version.deployed_at = timezone.now()
         version.save(update_fields=["class_names", "runtime", "warnings", "deployed_at"])
         up = _finish(deployment, version, ExtractorVersion.State.READY, "")
+        if not up:  # undeployed, retired or deleted while it came up: its host is not wanted any more
+            transaction.on_commit(partial(forget_hosts, version.pk), robust=True)
         extractor = Extractor.objects.select_for_update().get(pk=version.extractor_id)
         if up and extractor.production_id is None:
             set_production(version, actor=SYSTEM, reason="the first version that was deployed")

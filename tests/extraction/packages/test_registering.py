@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from extraction.packages import domain
 from extraction.packages.domain import deploying
 from extraction.packages.host.spec import HostInfo
 from extraction.packages.models import Deployment, Extractor, ExtractorVersion, ProductionChange
+from extraction.runs import domain as runs
 from mixcv.kernel.errors import AlreadyExists, InvalidInput
 from mixcv.kernel.models import Event
 from mixcv.tenancy.actors import SYSTEM
@@ -152,3 +154,48 @@ def test_deleting_what_is_in_production_leaves_its_history(
     assert extractor.production is None  # the extractor keeps the indices of its classes
     reasons = list(ProductionChange.objects.order_by("pk").values_list("reason", flat=True))
     assert reasons == ["1.0.0, deleted later: the first version that was deployed", "1.0.0 was deleted"]
+
+
+def test_the_images_of_an_undeployed_version_wait(
+    namespace: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Undeployed between two chunks, it gets no further one, and no host is started for it again."""
+    version = register(namespace)
+    bring_up(monkeypatch, version)
+    bucket = make.make_bucket(namespace)
+    make.make_objects(bucket, 2)
+    collection = make.make_collection(bucket, version=version)
+    monkeypatch.setattr("extraction.packages.domain.versions.forget_hosts", lambda key: None)
+    monkeypatch.setattr("extraction.runs.domain.process.chunk_images", lambda collection: 1)
+
+    class Host:
+        def submit(self, paths: list[object]) -> Any:
+            domain.undeploy(version=version, by=SYSTEM)
+            done: Future[Any] = Future()
+            done.set_result([make.result()])
+            return done
+
+    monkeypatch.setattr("extraction.runs.domain.process.warm_host", lambda *args: Host())
+    batch = runs.submit_batch(batch=runs.create_batch(bucket=bucket, collections=[collection]))
+    assert runs.run_collection(collection_id=collection.pk) == 1
+    assert sorted(batch.items.values_list("state", flat=True)) == ["DONE", "PENDING"]
+
+
+def test_a_host_that_comes_up_for_nobody_goes(
+    namespace: Namespace, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    version = register(namespace)
+    forgotten: list[int] = []
+    monkeypatch.setattr(deploying, "forget_hosts", forgotten.append)
+    monkeypatch.setattr("extraction.packages.domain.versions.forget_hosts", lambda key: None)
+
+    def slow(row: ExtractorVersion) -> Any:
+        domain.undeploy(version=row, by=SYSTEM)
+        return type("Host", (), {"info": INFO})
+
+    monkeypatch.setattr(deploying, "warm_host", slow)
+    deployment = domain.deploy(version=version)
+    with django_capture_on_commit_callbacks(execute=True):
+        domain.bring_up(deployment=Deployment.objects.get(pk=deployment.pk))
+    version.refresh_from_db()
+    assert (version.state, forgotten) == ("registered", [version.pk])
