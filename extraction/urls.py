@@ -4,4 +4,5 @@ urlpatterns = [
     path("", include("extraction.intake.urls")),
     path("", include("extraction.packages.urls")),
     path("", include("extraction.runs.urls")),
+    path("", include("extraction.search.urls")),
 ]

@@ -19,6 +19,7 @@ from mixcv.kernel.events import Happening, publish
 from mixcv.kernel.ids import slug
 from mixcv.tenancy.actors import Actor, person
 from mixcv.tenancy.models import User
+from review.queues.filling import NO_THRESHOLD, fill_from_retrievers
 from review.queues.models import Queue, QueueItem
 from review.verdicts.domain.effects import Settled
 
@@ -71,6 +72,7 @@ def fill_from_chunk(chunk: WrittenChunk) -> None:
         )
         for (queue_id,) in cursor.fetchall():
             _fill(queue_id, chunk.detection_ids)
+    fill_from_retrievers(chunk)
     _leave(chunk.superseded_ids, QueueItem.State.SUPERSEDED)
 
 
@@ -100,6 +102,10 @@ def set_threshold(*, queue: Queue, below: float, by: Actor) -> Queue:
     """Let more or fewer boxes wait. Raises InvalidInput outside 0 to 1."""
     if not 0 < below <= 1:
         raise InvalidInput("The threshold must be above 0 and at most 1.", field="doubtful_below")
+    if queue.doubtful_below == NO_THRESHOLD:
+        raise InvalidInput(
+            "This queue has what its retriever finds; change the retriever.", field="doubtful_below"
+        )
     with transaction.atomic():
         row = Queue.objects.select_for_update().get(pk=queue.pk)
         row.doubtful_below = below

@@ -39,7 +39,12 @@ def read_body(request: HttpRequest) -> dict[str, Any]:
 
 
 def read_verdict(
-    body: dict[str, Any], *, retriever_ref: str, collection_id: int, document_id: int | None
+    body: dict[str, Any],
+    *,
+    retriever_ref: str,
+    stage_name: str,
+    collection_id: int,
+    document_id: int | None,
 ) -> Sent:
     """The verdict in a call's body. Raises InvalidInput naming the field that is missing or of a wrong kind."""
     label = body.get("label")
@@ -58,7 +63,7 @@ def read_verdict(
         metadata={"key": key} if key else None,
         retriever_ref=retriever_ref,
         execution_ref=_text(body, "execution", 200),
-        stage_name="doubtful",
+        stage_name=stage_name,
         seconds=_seconds(seconds),
         collection_id=collection_id,
         document_id=document_id if missed else None,

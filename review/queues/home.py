@@ -86,9 +86,12 @@ def next_step(namespace: Namespace, cards: list[QueueCard], totals: dict[str, in
     detectors = address(namespace, "detectors")
     if cards and cards[0].waiting:
         card = cards[0]
-        boxes = "1 doubtful box" if card.waiting == 1 else f"{card.waiting:,} doubtful boxes"
+        what = "doubtful box" if card.queue.doubtful_below else "box"
+        boxes = f"1 {what}" if card.waiting == 1 else f"{card.waiting:,} {what}es"
         title = f"Review {boxes} of {card.queue.collection.name}"
         reason = f"The detector gave them less than {card.queue.doubtful_below:.2f}. Least sure first."
+        if not card.queue.doubtful_below:
+            reason = f"The retriever {card.queue.retriever.name} found them."
         return Step(title, reason, address(namespace, "focus", card.queue.public_id), "Start reviewing", card)
     versions = ExtractorVersion.objects.filter(extractor__namespace=namespace)
     if not versions.filter(state=ExtractorVersion.State.READY).exists():

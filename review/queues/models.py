@@ -37,6 +37,11 @@ class Queue(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def stage_name(self) -> str:
+        """The stage that chose the boxes, as verdicts name it."""
+        return str(self.retriever.stages[-1]["stage_name"]) if self.retriever.stages else ""
+
 
 class QueueItem(models.Model):
     """A detection that waits in a queue. A lower score comes first."""

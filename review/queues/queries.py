@@ -195,6 +195,8 @@ def reason_of(queue: Queue, detection: Detection) -> str:
         return f"{number} · between {scores[0][0]} and {scores[1][0]}"
     if detection.confidence < queue.doubtful_below:
         return f"{number} · under {queue.doubtful_below:.2f}"
+    if not queue.doubtful_below:
+        return f"{number} · found by {queue.retriever.name}"
     return f"{number} · sure enough"
 
 

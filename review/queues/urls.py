@@ -6,6 +6,7 @@ urlpatterns = [
     path("", home.home, name="home"),
     path("home/running/", home.running, name="home-running"),
     path("review/", views.review, name="review"),
+    path("retrievers/<str:retriever>/queue/", views.open_retriever, name="queue-open"),
     path("review/<str:queue>/", views.focus, name="focus"),
     path("review/<str:queue>/next/", views.next_work, name="focus-next"),
     path("review/<str:queue>/verdict/", views.verdict, name="focus-verdict"),

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib import messages
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from extraction.intake.models import Image
 from extraction.runs.models import Detection, Document
+from extraction.search.queries import get_retriever
 from mixcv.kernel.errors import DomainError, InvalidInput, NotFound
-from mixcv.tenancy.request import AppRequest, actor_of
+from mixcv.tenancy.addresses import address
+from mixcv.tenancy.models import Role
+from mixcv.tenancy.request import AppRequest, actor_of, needs
 from review.queues import domain
+from review.queues.filling import open_as_queues
 from review.queues.forms import image_key, read_body, read_keys, read_verdict
 from review.queues.models import Queue
 from review.queues.payload import colours_of, progress_data, sitting_data, work_data
@@ -35,6 +40,26 @@ def focus(request: AppRequest, queue: str) -> HttpResponse:
     execution = domain.open_queue(queue=row, user=request.user)
     context = {"sitting": sitting_data(row, request.user, execution.public_id), "here": "review"}
     return render(request, "review/queues/focus.html", context | _next(request, row, []))
+
+
+@require_POST
+@needs(Role.MANAGER)
+def open_retriever(request: AppRequest, retriever: str) -> HttpResponse:
+    """Let what a retriever finds wait in queues of its own, and go there."""
+    row = get_retriever(request.namespace, retriever)
+    inputs = {
+        name.removeprefix("input-"): value
+        for name, value in request.POST.items()
+        if name.startswith("input-")
+    }
+    try:
+        queues = open_as_queues(retriever=row, inputs=inputs, by=actor_of(request))
+    except DomainError as error:
+        messages.error(request, error.message)
+        return redirect(address(request.namespace, "retriever", row.public_id))
+    if len(queues) == 1:
+        return redirect(address(request.namespace, "focus", queues[0].public_id))
+    return redirect(address(request.namespace, "review"))
 
 
 @require_GET
@@ -78,7 +103,11 @@ def verdict(request: AppRequest, queue: str) -> JsonResponse:
         on_image = Document.objects.filter(collection_id=row.collection_id, image_id=image_key(body))
         document = on_image.order_by("pk").values_list("pk", flat=True).first()
     sent = read_verdict(
-        body, retriever_ref=row.retriever.public_id, collection_id=row.collection_id, document_id=document
+        body,
+        retriever_ref=row.retriever.public_id,
+        stage_name=row.stage_name,
+        collection_id=row.collection_id,
+        document_id=document,
     )
     known = _known(request, sent.key, sent.verdict.detection_id, sent.verdict.image_id)
     if known:

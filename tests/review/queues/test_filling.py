@@ -1,0 +1,165 @@
+"""A retriever opened as a review queue: what waits, in which order, and what its verdicts name."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from extraction.runs.models import Collection
+from extraction.search.domain import create_retriever
+from extraction.search.models import Execution, Retriever
+from mixcv.kernel.errors import InvalidInput
+from mixcv.tenancy.actors import SYSTEM
+from mixcv.tenancy.models import Role
+from review.queues import domain
+from review.queues.filling import NothingWaits, open_as_queues
+from review.queues.models import Queue, QueueItem
+from review.verdicts.models import Annotation
+from tests import factories
+from tests.extraction.search.searches import stage, where
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def collection() -> Collection:
+    return factories.make_collection(factories.make_bucket(factories.make_namespace("demo")), "street")
+
+
+def made(collection: Collection, *stages: Any, unit: str = "detection") -> Retriever:
+    return create_retriever(namespace=collection.namespace, name="buses", stages=list(stages), unit=unit)
+
+
+def waiting(queue: Queue) -> list[int]:
+    rows = QueueItem.objects.filter(queue=queue, state="waiting").order_by("score", "id")
+    return list(rows.values_list("detection_id", flat=True))
+
+
+BUSES = stage("attribute_filter", "buses", filters=where("class", "eq", "bus"))
+
+
+def test_undecided_boxes_wait_the_least_sure_first(collection: Collection) -> None:
+    shots = [factories.found("bus", confidence) for confidence in (0.9, 0.2, 0.5)]
+    document = factories.make_detected(collection, 1, detections=shots)[0]
+    best, middle, least = factories.detections_of(document)
+    type(best).objects.filter(pk=middle.pk).update(decided_label="confirmed")
+    (queue,) = open_as_queues(retriever=made(collection, BUSES), inputs={}, by=SYSTEM)
+    assert waiting(queue) == [least.pk, best.pk]
+    assert (queue.waiting_count, queue.name) == (2, "buses")
+    assert queue.stage_name == "buses"
+
+
+def test_the_retrievers_order_is_the_queues(collection: Collection) -> None:
+    shots = [factories.found("bus", confidence) for confidence in (0.9, 0.2, 0.5)]
+    document = factories.make_detected(collection, 1, detections=shots)[0]
+    keys = [one.pk for one in factories.detections_of(document)]
+    order = stage("sort_attribute", field="confidence", direction="desc")
+    (queue,) = open_as_queues(retriever=made(collection, BUSES, order), inputs={}, by=SYSTEM)
+    assert waiting(queue) == keys
+
+
+def test_of_images_all_undecided_boxes_wait(collection: Collection) -> None:
+    pairs = [[factories.found("bus", sure), factories.found("person", 0.1)] for sure in (0.8, 0.6)]
+    one, two = (factories.make_detected(collection, 1, detections=pair)[0] for pair in pairs)
+    low = stage("sort_attribute", field="detections.0.confidence")
+    (queue,) = open_as_queues(retriever=made(collection, low, unit="document"), inputs={}, by=SYSTEM)
+    documents = QueueItem.objects.filter(queue=queue).order_by("score", "id")
+    assert list(documents.values_list("detection__document_id", flat=True)) == [
+        two.pk,
+        two.pk,
+        one.pk,
+        one.pk,
+    ]
+
+
+def test_opened_again_it_gets_what_is_new(collection: Collection) -> None:
+    first = factories.make_detected(collection, 1, detections=[factories.found("bus", 0.5)])[0]
+    retriever = made(collection, BUSES, stage("limit", limit=100))
+    (queue,) = open_as_queues(retriever=retriever, inputs={}, by=SYSTEM)
+    second = factories.make_detected(collection, 1, detections=[factories.found("bus", 0.4)])[0]
+    assert len(waiting(queue)) == 1  # a search that ranks is not filled by itself
+    (again,) = open_as_queues(retriever=retriever, inputs={}, by=SYSTEM)
+    assert again == queue
+    assert set(waiting(queue)) == {one.detections.get().pk for one in (first, second)}
+    queue.refresh_from_db()
+    assert queue.waiting_count == 2
+
+
+def test_new_detections_come_by_themselves(collection: Collection) -> None:
+    factories.make_detected(collection, 1, detections=[factories.found("bus", 0.5)])
+    (queue,) = open_as_queues(retriever=made(collection, BUSES), inputs={}, by=SYSTEM)
+    factories.make_detected(
+        collection, 1, detections=[factories.found("bus", 0.95), factories.found("truck", 0.2)]
+    )
+    queue.refresh_from_db()
+    assert (len(waiting(queue)), queue.waiting_count) == (2, 2)
+
+
+def test_each_collection_has_its_queue(collection: Collection) -> None:
+    other = factories.make_collection(factories.make_bucket(collection.namespace), "yard")
+    for one in (collection, other):
+        factories.make_detected(one, 1, detections=[factories.found("bus", 0.5)])
+    queues = open_as_queues(retriever=made(collection, BUSES), inputs={}, by=SYSTEM)
+    assert [queue.name for queue in queues] == ["buses · street", "buses · yard"]
+    assert [len(waiting(queue)) for queue in queues] == [1, 1]
+
+
+def test_where_nothing_waits_no_queue_is_made(collection: Collection) -> None:
+    with pytest.raises(NothingWaits, match="no box that is still undecided"):
+        open_as_queues(retriever=made(collection, BUSES), inputs={}, by=SYSTEM)
+    assert Queue.objects.count() == 1
+
+
+def test_it_has_no_threshold(collection: Collection) -> None:
+    factories.make_detected(collection, 1, detections=[factories.found("bus", 0.5)])
+    (queue,) = open_as_queues(retriever=made(collection, BUSES), inputs={}, by=SYSTEM)
+    with pytest.raises(InvalidInput, match="change the retriever"):
+        domain.set_threshold(queue=queue, below=0.5, by=SYSTEM)
+
+
+def test_in_the_browser_its_verdicts_name_retriever_and_execution(collection: Collection) -> None:
+    document = factories.make_detected(collection, 1, detections=[factories.found("bus", 0.9)])[0]
+    retriever = made(collection, BUSES)
+    browser = Client()
+    browser.force_login(factories.make_user(collection.namespace, name="ines", role=Role.MANAGER))
+    opened = browser.post(f"/n/demo/retrievers/{retriever.public_id}/queue/")
+    queue = Queue.objects.get(retriever=retriever)
+    assert opened["Location"] == f"/n/demo/review/{queue.public_id}/"
+    page = browser.get(opened["Location"]).content.decode()
+    execution = Execution.objects.get(mode="queue")
+    assert execution.public_id in page
+    assert "found by buses" in page
+    body = {
+        "key": "k1",
+        "label": "confirmed",
+        "detection_id": document.detections.get().pk,
+        "class_name": "bus",
+        "revision": 0,
+        "execution": execution.public_id,
+    }
+    answer = browser.post(
+        f"/n/demo/review/{queue.public_id}/verdict/", json.dumps(body), content_type="application/json"
+    )
+    assert answer.status_code == 200
+    row = Annotation.objects.get()
+    assert (row.retriever_ref, row.execution_ref, row.stage_name) == (
+        retriever.public_id,
+        execution.public_id,
+        "buses",
+    )
+    assert execution.retriever == retriever
+    queue.refresh_from_db()
+    assert (queue.waiting_count, queue.done_count) == (0, 1)
+    review = browser.get("/n/demo/review/").content.decode()
+    assert "Nothing that the retriever buses found is undecided." in review or "All 1 are decided." in review
+
+
+def test_nothing_to_review_is_told(collection: Collection) -> None:
+    retriever = made(collection, BUSES)
+    browser = Client()
+    browser.force_login(factories.make_user(collection.namespace, role=Role.MANAGER))
+    answer = browser.post(f"/n/demo/retrievers/{retriever.public_id}/queue/", follow=True)
+    assert "no box that is still undecided" in answer.content.decode()
