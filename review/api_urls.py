@@ -13,7 +13,7 @@ urlpatterns = [
     path("annotations/labels", labels.Labels.as_view()),
     path("annotations/labels/list", labels.LabelList.as_view()),
     path("annotations/labels/<str:label>", labels.OneLabel.as_view()),
-    path("annotations/<str:annotation>", annotations.OneAnnotation.as_view()),
-    path("annotations/<str:annotation>/versions", annotations.AnnotationVersions.as_view()),
-    path("annotations/<str:annotation>/versions/<int:version>", annotations.OneVersion.as_view()),
+    path("annotations/<str:annotation_id>", annotations.OneAnnotation.as_view()),
+    path("annotations/<str:annotation_id>/versions", annotations.AnnotationVersions.as_view()),
+    path("annotations/<str:annotation_id>/versions/<int:version>", annotations.OneVersion.as_view()),
 ]

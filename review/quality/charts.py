@@ -11,6 +11,7 @@ from review.quality.rates import Band, Rate
 WIDTH, HEIGHT = 560, 200
 LEFT, RIGHT, TOP, BOTTOM = 40, 12, 10, 26
 MOST_TICKS = 6
+SCALES = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 
 
 @dataclass(frozen=True)

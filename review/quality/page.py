@@ -32,6 +32,12 @@ MOST_ROWS = 12
 # A queue shows doubtful boxes, so its rates look worse than the detector is; an audit shows a random sample.
 ORIGINS = {"queue": "Queue", "audit": "Audit", "other": "API"}
 _ORIGIN_OF = {Source.QUEUE: "queue", Source.GRID: "queue", Source.AUDIT: "audit"}
+TITLES: dict[str, str] = {
+    Label.CONFIRMED: "Confirmed rate",
+    Label.CORRECTED: "Corrected rate",
+    Label.FALSE_POSITIVE: "Rate of “not an object”",
+    Label.MISSED: "Missed rate",
+}
 GLYPHS = {
     Label.CONFIRMED: "check",
     Label.CORRECTED: "change",
@@ -140,7 +146,7 @@ def quality_of(namespace: Namespace, asking: Asking) -> Quality:
         [
             chart_of(
                 band,
-                f"{_name(band.metric)} rate",
+                TITLES[band.metric],
                 {
                     key: {start: rates_of(by_label)[band.metric] for start, by_label in cells.items()}
                     for key, cells in over_time.items()

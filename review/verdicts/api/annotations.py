@@ -9,13 +9,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from extraction.runs.queries import find_documents
+from mixcv.kernel.answers import DeletedAnswer
 from mixcv.kernel.errors import NotFound
 from mixcv.kernel.operations import operation
 from mixcv.tenancy.api_auth import NamespacedView
 from review.verdicts.api.answers import (
     AnnotationAnswer,
     AnnotationPage,
-    DeletedAnswer,
     VersionsAnswer,
     present_annotation,
     present_versions,
@@ -121,8 +121,8 @@ def _page(view: NamespacedView, asked: Mapping[str, Any]) -> Response:
 
 class OneAnnotation(AnnotationsView):
     @operation("get_annotation", "An annotation as it is now.", answer=AnnotationAnswer)
-    def get(self, request: Request, annotation: str) -> Response:
-        return self._told(annotation)
+    def get(self, request: Request, annotation_id: str) -> Response:
+        return self._told(annotation_id)
 
     @operation(
         "update_annotation",
@@ -131,9 +131,9 @@ class OneAnnotation(AnnotationsView):
         answer=AnnotationAnswer,
         example={"label": "false_positive", "reasoning": "A shadow."},
     )
-    def patch(self, request: Request, annotation: str) -> Response:
-        get_annotation(self.namespace, annotation)
-        revision = Revision(annotation, changes_of(self.data))
+    def patch(self, request: Request, annotation_id: str) -> Response:
+        get_annotation(self.namespace, annotation_id)
+        revision = Revision(annotation_id, changes_of(self.data))
         row = written(revise_verdicts(namespace=self.namespace, revisions=[revision], by=self.actor)[0])
         return self._told(row.public_id)
 
@@ -142,10 +142,10 @@ class OneAnnotation(AnnotationsView):
         "Delete an annotation: it holds no more. Its versions can still be read.",
         answer=DeletedAnswer,
     )
-    def delete(self, request: Request, annotation: str) -> Response:
-        get_annotation(self.namespace, annotation)
-        written(delete_verdicts(namespace=self.namespace, annotation_ids=[annotation], by=self.actor)[0])
-        return Response({"success": True, "message": f"{annotation} is deleted."})
+    def delete(self, request: Request, annotation_id: str) -> Response:
+        get_annotation(self.namespace, annotation_id)
+        written(delete_verdicts(namespace=self.namespace, annotation_ids=[annotation_id], by=self.actor)[0])
+        return Response({"success": True, "message": f"{annotation_id} is deleted."})
 
 
 class AnnotationVersions(NamespacedView):
@@ -156,8 +156,8 @@ class AnnotationVersions(NamespacedView):
         "All versions of an annotation, also of a deleted one: who changed what and when.",
         answer=VersionsAnswer,
     )
-    def get(self, request: Request, annotation: str) -> Response:
-        row = get_annotation(self.namespace, annotation, deleted=True)
+    def get(self, request: Request, annotation_id: str) -> Response:
+        row = get_annotation(self.namespace, annotation_id, deleted=True)
         return Response(present_versions(row, versions_of(row)))
 
 
@@ -165,12 +165,12 @@ class OneVersion(NamespacedView):
     tag = TAG
 
     @operation("get_annotation_version", "An annotation as one of its versions.", answer=AnnotationAnswer)
-    def get(self, request: Request, annotation: str, version: int) -> Response:
-        row = get_annotation(self.namespace, annotation, deleted=True)
+    def get(self, request: Request, annotation_id: str, version: int) -> Response:
+        row = get_annotation(self.namespace, annotation_id, deleted=True)
         found = row.versions.select_related("object_class").filter(version=version).first()
         if found is None:
             raise NotFound(
-                f"{annotation} has no version {version}; it has 1 to {row.version}.", field="version"
+                f"{annotation_id} has no version {version}; it has 1 to {row.version}.", field="version"
             )
         found.annotation = row
         return Response(present_annotation(tell(self.namespace, [found])[0], self.namespace))

@@ -7,20 +7,12 @@ from typing import Any
 from rest_framework import serializers
 
 from extraction.runs.domain.naming import detection_ref, document_ref
+from mixcv.kernel.answers import BoxAnswer
 from mixcv.kernel.geometry import Box
 from mixcv.tenancy.models import Namespace
 from review.verdicts.domain.payload import warnings_of
 from review.verdicts.models import Annotation, AnnotationVersion
 from review.verdicts.queries import Told, changed_fields
-
-
-class BoxAnswer(serializers.Serializer[Any]):
-    """The centre and the size, in pixels of the upright image."""
-
-    x = serializers.FloatField()
-    y = serializers.FloatField()
-    w = serializers.FloatField()
-    h = serializers.FloatField()
 
 
 class RevisionAnswer(serializers.Serializer[Any]):
@@ -101,11 +93,6 @@ class VersionsAnswer(serializers.Serializer[Any]):
     current_version = serializers.IntegerField()
     deleted_at = serializers.DateTimeField(allow_null=True)
     versions = VersionAnswer(many=True)
-
-
-class DeletedAnswer(serializers.Serializer[Any]):
-    success = serializers.BooleanField()
-    message = serializers.CharField()
 
 
 class BulkResult(serializers.Serializer[Any]):

@@ -7,10 +7,11 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from mixcv.kernel.answers import DeletedAnswer
 from mixcv.kernel.operations import operation
 from mixcv.tenancy.api_auth import NamespacedView
 from mixcv.tenancy.models import Namespace
-from review.verdicts.api.answers import DeletedAnswer, LabelAnswer, LabelsAnswer
+from review.verdicts.api.answers import LabelAnswer, LabelsAnswer
 from review.verdicts.api.bodies import LabelBody
 from review.verdicts.domain import define_label, own_labels, remove_label
 from review.verdicts.models import Label, LabelDefinition
