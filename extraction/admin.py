@@ -4,5 +4,6 @@ from extraction.classes import admin as classes
 from extraction.intake import admin as intake
 from extraction.packages import admin as packages
 from extraction.runs import admin as runs
+from extraction.search import admin as search
 
-__all__ = ["classes", "intake", "packages", "runs"]
+__all__ = ["classes", "intake", "packages", "runs", "search"]

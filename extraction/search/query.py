@@ -144,11 +144,14 @@ def _of_text(feature: Feature, text: str, place: str) -> Vector:
             f"Register the detector with the embedder clip to search by words. {words}",
             field=place,
         )
-    host = warm_host(version)
-    embed = getattr(host, "embed_texts", None)
-    if embed is None:
-        raise NoTextSide(f"The embedder {space} of {feature.uri} takes no text here. {words}", field=place)
-    return _unit(np.asarray(_waited(embed([text]))[0], np.float64), place)
+    _check_up(version, "text")
+    answer = _waited(warm_host(version).embed_texts([text]))
+    return _unit(np.asarray(answer[0], np.float64), place)
+
+
+def _check_up(version: ExtractorVersion, what: str) -> None:
+    if version.state != ExtractorVersion.State.READY:
+        raise Unavailable(f"{version} is not up ({version.state}), and so nothing embeds the {what}.")
 
 
 def _of_content(feature: Feature, content: Any, place: str) -> Vector:
@@ -159,8 +162,7 @@ def _of_content(feature: Feature, content: Any, place: str) -> Vector:
             field=place,
         )
     version = feature.extractor_version
-    if version.state != ExtractorVersion.State.READY:
-        raise Unavailable(f"{version} is not up ({version.state}), and so nothing embeds the picture.")
+    _check_up(version, "picture")
     picture = prepare(data).upright
     with tempfile.TemporaryDirectory(prefix="query-", dir=_folder()) as folder:
         path = Path(folder) / "query.jpg"

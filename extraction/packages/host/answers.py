@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from extraction.packages.host.spec import Detection, EmbedResult, ImageResult
 from extraction.packages.host.wire import Frame
@@ -38,6 +39,11 @@ def embed_results(frame: Frame) -> list[EmbedResult]:
         results.append(EmbedResult(frame.arrays["crop_embedding"][start : start + count], image["error"]))
         start += count
     return results
+
+
+def text_vectors(frame: Frame) -> NDArray[np.float16]:
+    """The vectors of an `embed_texts` answer."""
+    return frame.arrays["text_embedding"]
 
 
 def _detection(row: dict[str, Any]) -> Detection:

@@ -20,9 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
+import numpy as np
 import psutil
+from numpy.typing import NDArray
 
-from extraction.packages.host.answers import embed_results, image_results
+from extraction.packages.host.answers import embed_results, image_results, text_vectors
 from extraction.packages.host.environment import host_environment
 from extraction.packages.host.errors import (
     HostClosed,
@@ -113,6 +115,11 @@ class Host:
             "boxes": [[list(box) for box in boxes] for _, boxes in items],
         }
         return cast("Future[list[EmbedResult]]", self._send(request, embed_results))
+
+    def embed_texts(self, texts: Sequence[str]) -> Future[NDArray[np.float16]]:
+        """Embed texts into the space of the crops, (n, 512); PackageError where nothing reads them."""
+        request = {"op": "embed_texts", "paths": [], "texts": list(texts)}
+        return cast("Future[NDArray[np.float16]]", self._send(request, text_vectors))
 
     def close(self) -> None:
         """End the process and all it started; waiting requests fail with HostClosed."""

@@ -181,8 +181,11 @@ class Server:
         }
 
     def answer(self, job: Job) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Answer one request: `detect` runs the package, `embed` only embeds given boxes."""
+        """Answer one request: `detect` runs the package, `embed` and `embed_texts` only embed what is given."""
         self._torch.set_num_threads(self._threads)  # ultralytics lowers it
+        if job.header["op"] == "embed_texts":
+            texts = [str(text) for text in job.header["texts"]]
+            return {"op": "embed_texts"}, {"text_embedding": self.embedder.embed_texts(texts)}
         images, outcomes = _decoded(job)
         if job.header["op"] == "detect":
             self._detect(job, images, outcomes)

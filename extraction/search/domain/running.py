@@ -94,7 +94,7 @@ def execute(
         with tell_faults():
             selection, context = _run(namespace, plan, inputs or {}, filters, row.stages)
             hits = selection.taken(max(KEPT, offset + limit))
-            row.result_count = len(hits) if selection.hits is not None else selection.count()
+            row.result_count = row.stages[-1]["output_count"]
             row.results = _named(plan.unit, hits[:KEPT])
             row.warnings = _warnings(context, row.result_count)
     except DomainError as error:

@@ -62,6 +62,10 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+class TextsNotRead(RuntimeError):
+    """This embedder has no side for texts."""
+
+
 class CropEmbedder(abc.ABC):
     """Turns crops into unit vectors of 512 dimensions, compared by cosine.
 
@@ -95,6 +99,10 @@ class CropEmbedder(abc.ABC):
     def embed_boxes(self, image: Pixels, boxes: Sequence[Box]) -> NDArray[np.float16]:
         """Embed boxes (centre, pixels) of one RGB image; give (n, 512) float16."""
         return self.embed([crop_box(image, box) for box in boxes])
+
+    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float16]:
+        """Embed texts into the space of the crops; give (n, 512) float16 like `embed`. Raises TextsNotRead."""
+        raise TextsNotRead(f"The embedder {self.embedder_id} embeds pictures only.")
 
     def describe(self) -> dict[str, Any]:
         """Name the vector space."""

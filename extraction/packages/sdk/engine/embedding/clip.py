@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..models.assets import download
-from .base import CropEmbedder, EmbedderWeightsMissing, Pixels, file_hash
+from .base import CropEmbedder, EmbedderWeightsMissing, Pixels, file_hash, unit_rows
 
 ARCHITECTURE = "ViT-B-32"
 PRETRAINED = "laion2b_s34b_b79k"
@@ -40,6 +41,7 @@ class ClipEmbedder(CropEmbedder):
             ARCHITECTURE, pretrained=str(path), precision="fp16" if self._half else "fp32"
         )
         self._model = model.eval().to(self._device)
+        self._words = open_clip.get_tokenizer(ARCHITECTURE)
         self._mean = torch.tensor(_MEAN, device=self._device).view(1, 3, 1, 1)
         self._spread = torch.tensor(_SPREAD, device=self._device).view(1, 3, 1, 1)
         self.weights_sha256 = file_hash(path)
@@ -51,6 +53,12 @@ class ClipEmbedder(CropEmbedder):
             vectors = self._model.encode_image(images.half() if self._half else images)
         result: NDArray[np.float32] = vectors.float().cpu().numpy()
         return result
+
+    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float16]:
+        """Through CLIP's text tower; what is longer than its 77 tokens is cut."""
+        with torch.inference_mode():
+            vectors = self._model.encode_text(self._words(list(texts)).to(self._device))
+        return unit_rows(vectors.float().cpu().numpy())
 
 
 def _weights(weights_dir: Path) -> Path:
