@@ -23,3 +23,9 @@ def model_state(state: str) -> str:
 def version_word(state: str) -> str:
     """What people read for a state."""
     return {"registered": "not deployed"}.get(state, state)
+
+
+@register.filter
+def first_line(text: str) -> str:
+    """A failure without the host's last words, which stand below it."""
+    return text.partition("\n")[0]

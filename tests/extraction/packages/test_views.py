@@ -87,9 +87,11 @@ def test_warnings_and_why_a_deployment_failed_are_shown(namespace: Namespace) ->
     ExtractorVersion.objects.update(state="ready", warnings=["numpy 1.0 was asked for"])
     for path in ("detectors/", f"detectors/{row.public_id}/"):
         assert b"numpy 1.0 was asked for" in client_of(Role.REVIEWER).get(f"/n/demo/{path}").content
-    ExtractorVersion.objects.update(state="failed", error="needs nowhere, which is not installed")
+    ExtractorVersion.objects.update(state="failed", error="needs nowhere, which is not installed\nlast words")
     for path in ("detectors/", f"detectors/{row.public_id}/"):
-        assert b"needs nowhere" in client_of(Role.REVIEWER).get(f"/n/demo/{path}").content
+        page = client_of(Role.REVIEWER).get(f"/n/demo/{path}").content
+        assert b"needs nowhere" in page
+        assert (b"last words" in page) == (row.public_id in path)
 
 
 def test_undeploying_and_deleting(namespace: Namespace) -> None:
