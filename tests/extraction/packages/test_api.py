@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -10,10 +11,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from jsonschema import Draft202012Validator
 
 from extraction.packages import domain
 from extraction.packages.builtin import SHIPPED_WEIGHTS
 from extraction.packages.models import Deployment, ExtractorVersion, RegistryModel
+from mixcv.kernel.schema import document
 from mixcv.tenancy.models import Namespace, Scope
 from tests import factories as make
 from tests.extraction.packages import packages
@@ -25,26 +28,58 @@ WEIGHTS = tar_of({"weights/best.pt": b"PK-not-loaded-here"})
 
 
 class Api:
+    """Calls with a key. Each answer is held against what the OpenAPI document says of it."""
+
     def __init__(self, key: str) -> None:
         self.client = Client(headers={"Authorization": f"Bearer {key}"} if key else {})
 
     def get(self, path: str, **query: Any) -> Any:
-        return self.client.get(f"/v1/{path}", query)
+        return fitting("get", path, self.client.get(f"/v1/{path}", query))
 
     def delete(self, path: str) -> Any:
-        return self.client.delete(f"/v1/{path}")
+        return fitting("delete", path, self.client.delete(f"/v1/{path}"))
 
     def post(self, path: str, body: Any = None, **headers: str) -> Any:
         if body is None:
-            return self.client.post(f"/v1/{path}", headers=headers)
+            return fitting("post", path, self.client.post(f"/v1/{path}", headers=headers))
         text = body if isinstance(body, bytes) else json.dumps(body)
-        return self.client.post(f"/v1/{path}", text, content_type="application/json", headers=headers)
+        answer = self.client.post(f"/v1/{path}", text, content_type="application/json", headers=headers)
+        return fitting("post", path, answer)
 
     def form(self, path: str, **fields: Any) -> Any:
-        return self.client.post(f"/v1/{path}", fields)
+        return fitting("post", path, self.client.post(f"/v1/{path}", fields))
 
     def put(self, url: str, data: bytes, content_type: str = "application/zip") -> Any:
         return Client().put(url.replace("http://testserver", ""), data, content_type=content_type)
+
+
+def fitting(method: str, path: str, answer: Any) -> Any:
+    """The answer, which has exactly the form that the document promises."""
+    plain = re.sub(r"^namespaces/[^/]+/", "", path.partition("?")[0])
+    for template in sorted(document()["paths"], key=lambda one: one.count("{")):
+        pattern = re.sub(r"\{[^}]*\}", "[^/]+", template)
+        operation = document()["paths"][template].get(method)
+        if operation is None or not re.fullmatch(pattern, f"/v1/{plain}"):
+            continue
+        status = str(answer.status_code)
+        said = operation["responses"].get(status) or operation["responses"][f"{status[0]}XX"]
+        schema = {**said["content"]["application/json"]["schema"], "components": document()["components"]}
+        faults = [
+            f"{one.json_path}: {one.message[:200]}"
+            for one in Draft202012Validator(schema).iter_errors(answer.json())
+        ]
+        assert faults == []
+        promised = _resolved(said["content"]["application/json"]["schema"]).get("properties")
+        if promised and answer.status_code < 300:
+            assert set(answer.json()) == set(promised)
+        return answer
+    raise AssertionError(f"{method} {path} is not in the document")
+
+
+def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in schema:
+        schema = document()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return schema
 
 
 @pytest.fixture

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import Future
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from extraction.packages import domain
 from extraction.packages.domain import deploying
@@ -199,3 +201,34 @@ def test_a_host_that_comes_up_for_nobody_goes(
         domain.bring_up(deployment=Deployment.objects.get(pk=deployment.pk))
     version.refresh_from_db()
     assert (version.state, forgotten) == ("registered", [version.pk])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_at_once_one_is_told_that_the_version_is_there() -> None:
+    """The same name, and another name of the same id: the second waits for the first and is refused."""
+    namespace = make.make_namespace("at once")
+    archives = [
+        keep(namespace, package_zip(manifest=packages.MANIFEST.replace('"trial"', f'"{name}"')))
+        for name in ("trial", "trial", "Trial", "TRIAL")
+    ]
+    outcomes: list[str] = []
+    together = threading.Barrier(len(archives))
+
+    def work(archive: Any) -> None:
+        try:
+            together.wait()
+            domain.register_package(namespace=namespace, archive=archive)
+            outcomes.append("made")
+        except AlreadyExists:
+            outcomes.append("refused")
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=[archive]) for archive in archives]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["made", "refused", "refused", "refused"]
+    assert ExtractorVersion.objects.filter(extractor__namespace=namespace).count() == 1
+    assert Extractor.objects.filter(namespace=namespace).count() == 1
