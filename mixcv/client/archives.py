@@ -58,12 +58,20 @@ def manifest_in(path: Path) -> str:
 
 
 def named_in(manifest: str) -> tuple[str, str]:
-    """`feature_extractor_name` and `version` of a manifest, read without running it; empty where they are missing."""
-    values = {"feature_extractor_name": "", "version": ""}
-    for statement in ast.parse(manifest).body:
-        targets = statement.targets if isinstance(statement, ast.Assign) else []
-        for target in targets:
-            known = isinstance(target, ast.Name) and target.id in values
-            if known and isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant):
-                values[target.id] = str(statement.value.value)  # type: ignore[attr-defined]
-    return values["feature_extractor_name"], values["version"]
+    """`feature_extractor_name` and `version` of a manifest, read without running it. Raises ApiError."""
+    values: dict[str, str] = {}
+    try:
+        statements = ast.parse(manifest).body
+    except SyntaxError as fault:
+        raise ApiError(f"manifest.py is no Python: {fault}", code="no_manifest") from fault
+    for statement in statements:
+        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant):
+            for target in statement.targets:
+                if isinstance(target, ast.Name):
+                    values[target.id] = str(statement.value.value)
+    try:
+        return values["feature_extractor_name"], values["version"]
+    except KeyError as missing:
+        raise ApiError(
+            f"manifest.py has no {missing.args[0]}. Write it as a plain text.", code="no_manifest"
+        ) from None

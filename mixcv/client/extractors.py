@@ -16,27 +16,19 @@ from mixcv.client.rows import Page, Row
 class Extractors(Manager):
     """`plugin_id` is the name with the version: yolo_detector_1_0_0."""
 
-    def upload(
-        self,
-        package: str | Path,
-        *,
-        name: str | None = None,
-        version: str | None = None,
-        description: str | None = None,
-    ) -> Row:
+    def upload(self, package: str | Path, *, description: str | None = None) -> Row:
         """Send a package, a folder with manifest.py or a zip of one; the confirmation, with `plugin_id`.
 
-        Name and version are the manifest's unless given. Raises ApiError with `validation_errors` where the server
-        finds faults in it.
+        Name and version are the manifest's. Raises ApiError, with `validation_errors` where the server finds faults.
         """
         path = Path(package)
-        told_name, told_version = named_in(manifest_in(path))
+        name, version = named_in(manifest_in(path))
         with tempfile.TemporaryDirectory() as folder:
             archive = zip_of(path, Path(folder) / "package.zip") if path.is_dir() else path
             size = archive.stat().st_size
             upload = self.create_upload(
-                name=name or told_name,
-                version=version or told_version,
+                name=name,
+                version=version,
                 description=description,
                 file_size_bytes=size,
             )

@@ -27,6 +27,10 @@ class WebServer:
         self.log = home / "logs" / "test-web.log"
         self.popen: subprocess.Popen[bytes] | None = None
 
+    @property
+    def alive(self) -> bool:
+        return self.popen is not None and self.popen.poll() is None
+
     def start(self, **environment: str) -> None:
         """Starts it and waits until it answers."""
         argv = COMMAND.local_command(host="127.0.0.1", port=self.port, home=self.home)
@@ -62,7 +66,7 @@ class WebServer:
         psutil.wait_procs(family, timeout=5)
 
     def stop(self) -> None:
-        if self.popen is None or self.popen.poll() is not None:
+        if self.popen is None or not self.alive:
             return
         self.popen.send_signal(signal.SIGTERM)
         try:
