@@ -34,6 +34,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/namespaces/<str:namespace_ref>/", include(api_routes)),
     path("v1/", include(api_routes)),
     path("", include("mixcv.tenancy.urls")),
+    path("n/<str:ns>/", include("mixcv.tenancy.page_urls")),
     path("n/<str:ns>/", include("extraction.urls")),
     path("n/<str:ns>/", include("review.urls")),
 ]

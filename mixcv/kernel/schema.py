@@ -34,6 +34,24 @@ _ERROR: dict[str, Any] = {
         },
     },
 }
+PLACES = {
+    "annotation_id": "ann_0abc",
+    "batch_ref": "btch_0abc",
+    "bucket_ref": "bkt_security_footage",
+    "collection_ref": "col_detected_objects",
+    "document_id": "doc_frame_001",
+    "execution_id": "exec_0abc",
+    "feature_extractor_id": "yolo_detector_1_0_0",
+    "extractor_id": "yolo_detector_1_0_0",
+    "model_id": "yolo-detector_2_0_0",
+    "namespace": "ns_demo",
+    "object_ref": "obj_0abc",
+    "plugin_id": "yolo_detector_1_0_0",
+    "retriever_id": "ret_detection_review",
+    "task_id": "task_0abc",
+    "upload_id": "upl_0abc",
+    "version": 1,
+}
 _EXAMPLE = {
     "success": False,
     "status": 404,
@@ -79,11 +97,19 @@ def add_errors_and_namespace(
     for path, methods in result["paths"].items():
         for operation in methods.values():
             _fill_examples(operation, parts["schemas"])
+            _name_places(operation)
             operation["responses"]["4XX"] = answer
             operation["responses"]["503"] = answer
             if not path.startswith(_WITHOUT_NAMESPACE):
                 operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/Namespace"})
     return result
+
+
+def _name_places(operation: dict[str, Any]) -> None:
+    """Parts of addresses have examples, so that each call can be tried as it stands."""
+    for parameter in operation.get("parameters", []):
+        if parameter.get("in") == "path" and parameter["name"] in PLACES:
+            parameter["example"] = PLACES[parameter["name"]]
 
 
 def _fill_examples(operation: dict[str, Any], schemas: dict[str, Any]) -> None:

@@ -116,6 +116,8 @@ class ApiKeyAdmin(PlainAdmin[ApiKey]):
             "label",
             "prefix",
             "scope_names",
+            "rate_limit",
+            "also_opens",
             "created_by",
             "created_at",
             "last_used_at",

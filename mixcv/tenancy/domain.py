@@ -84,9 +84,17 @@ def ensure_namespace(*, name: str) -> Namespace:
 
 
 def create_api_key(
-    *, namespace: Namespace, label: str = "key", scopes: list[str] | None = None, by: Actor = SYSTEM
+    *,
+    namespace: Namespace,
+    label: str = "key",
+    scopes: list[str] | None = None,
+    rate_limit: int | None = None,
+    by: Actor = SYSTEM,
 ) -> tuple[ApiKey, str]:
-    """A new key and its text, which is not kept. Raises InvalidInput for an unknown scope."""
+    """A new key and its text, which is not kept. `rate_limit`: calls a minute, 0 for any, None for the installation's.
+
+    Raises InvalidInput for an unknown scope.
+    """
     scopes = scopes if scopes is not None else all_scopes()
     if unknown := sorted(set(scopes) - set(Scope.values)):
         raise InvalidInput(
@@ -100,6 +108,7 @@ def create_api_key(
             prefix=text[:12],
             sha256=hash_key(text),
             scopes=scopes,
+            rate_limit=rate_limit,
             created_by_id=by.user_id,
         )
         publish(

@@ -1,4 +1,4 @@
-"""Signing in."""
+"""Signing in, and keys for programs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from django import forms
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
+
+from mixcv.tenancy.models import Scope
 
 TRIES = 10
 LOCKED_SECONDS = 300
@@ -52,6 +54,35 @@ class ChangePasswordForm(PasswordChangeForm):  # type: ignore[type-arg,unused-ig
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         dress(self)
+
+
+class NewKeyForm(forms.Form):
+    """A program's key: what it is called, what it may, how often it may ask."""
+
+    label = forms.CharField(
+        label="Name",
+        max_length=100,
+        help_text="The program that will use it; what it does is kept under this name.",
+    )
+    scopes = forms.MultipleChoiceField(
+        label="It may",
+        choices=Scope.choices,
+        initial=[Scope.READ, Scope.WRITE],
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Choose what the key may do."},
+    )
+    rate_limit = forms.IntegerField(
+        label="Calls a minute",
+        required=False,
+        min_value=0,
+        max_value=10_000_000,
+        help_text="Empty: the installation's own limit. 0: as many as it likes.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        dress(self)
+        self.fields["scopes"].widget.attrs["class"] = "checks"
 
 
 def dress(form: forms.Form) -> None:
