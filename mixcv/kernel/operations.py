@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
+from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -32,6 +33,7 @@ class Operation:
     query: Form | None
     creates: bool
     scope: str | None
+    takes_files: bool
 
 
 def operation(
@@ -59,7 +61,7 @@ def operation(
     `creates`: an `Idempotency-Key` makes a repeated call answer as the first one did. `answer` describes a success,
     `example` is one of the body, `answer_example` one of the answer.
     """
-    it = Operation(id, body, body_optional, query, creates, scope)
+    it = Operation(id, body, body_optional, query, creates, scope, multipart is not None)
 
     def decorate(method: Handler) -> Handler:
         @wraps(method)
@@ -92,9 +94,12 @@ def operation(
 
 def _checked(request: Request, it: Operation) -> dict[str, Any]:
     is_json = not (request.content_type or "").startswith(("multipart/", "application/octet-stream"))
-    if it.body is None or not is_json:
+    if it.body is None or (it.takes_files and not is_json):
         return {}
-    form = it.body(data=or_empty(request.data) if it.body_optional else request.data)
+    if not is_json and not it.body_optional:
+        raise UnsupportedMediaType(request.content_type)
+    given = request.data if is_json else None
+    form = it.body(data=or_empty(given) if it.body_optional else given)
     form.is_valid(raise_exception=True)
     data: dict[str, Any] = form.validated_data
     return data

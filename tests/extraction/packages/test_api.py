@@ -272,6 +272,13 @@ def test_a_body_that_is_none_is_a_clear_fault(api: Api, place: str, body: bytes)
         assert answer.json()["success"] is False
 
 
+@pytest.mark.parametrize("path", ["plugins/uploads", "models/uploads", "plugins/trial_1_0_0/versions"])
+def test_a_form_where_json_is_wanted_is_refused(api: Api, path: str) -> None:
+    answer = api.form(path, name="trial", version="1.0.0", model_id="x", model_format="pytorch")
+    assert answer.status_code == 415
+    assert "multipart/form-data" in answer.json()["error"]["message"]
+
+
 def test_a_model_is_sent_to_a_signed_address(api: Api) -> None:
     body = {
         "name": "digits",
