@@ -175,14 +175,10 @@ def _retrievers(namespace: Namespace, refs: set[str]) -> dict[str, Retriever]:
 
 
 def _executions(namespace: Namespace, refs: set[str]) -> dict[str, Execution]:
-    rows = (
-        Execution.objects.filter(retriever__namespace=namespace, public_id__in=refs).select_related(
-            "retriever"
-        )
-        if refs
-        else ()
-    )
-    return {row.public_id: row for row in rows}
+    if not refs:
+        return {}
+    rows = Execution.objects.filter(namespace=namespace, public_id__in=refs).select_related("retriever")
+    return {row.public_id: row for row in rows.only("public_id", "created_at", "retriever__public_id")}
 
 
 def get_annotation(namespace: Namespace, ref: str, *, deleted: bool = False) -> Annotation:

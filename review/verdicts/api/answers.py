@@ -32,7 +32,7 @@ class NamedRetriever(serializers.Serializer[Any]):
 
 class NamedExecution(serializers.Serializer[Any]):
     execution_id = serializers.CharField()
-    retriever_id = serializers.CharField()
+    retriever_id = serializers.CharField(allow_null=True)
     created_at = serializers.DateTimeField()
 
 
@@ -163,7 +163,7 @@ def present_annotation(told: Told, namespace: Namespace) -> dict[str, Any]:
         "execution": (
             {
                 "execution_id": told.execution.public_id,
-                "retriever_id": told.execution.retriever.public_id,
+                "retriever_id": told.execution.retriever.public_id if told.execution.retriever else None,
                 "created_at": told.execution.created_at,
             }
             if told.execution

@@ -39,6 +39,8 @@ def record_verdicts(
             error = check(verdict, scene.own) or scene.refusal(verdict)
             outcomes.append(Outcome(None, error=error) if error else None)
         open_ = [number for number, outcome in enumerate(outcomes) if outcome is None]
+        # Before the classes, whose own lock is held to the end: whoever changes annotations takes them so too.
+        lock_images(scene.image_of(verdicts[number]) for number in open_)
         scene.learn_classes(verdicts[number].class_name for number in open_)
         drafts = {}
         for number in open_:
@@ -86,6 +88,13 @@ class Scene:
             self.classes |= ensure_classes(
                 namespace=self.namespace, names=proper, state=ObjectClass.State.PROPOSED
             )
+
+    def image_of(self, verdict: Verdict) -> int | None:
+        """The image of a verdict whose annotation is about no detection; None of the others."""
+        detection = self.detections.get(verdict.detection_id or 0)
+        if detection is None:
+            return verdict.image_id
+        return detection.image_id if verdict.label == Label.MISSED else None
 
     def refusal(self, verdict: Verdict) -> DomainError | None:
         if verdict.detection_id is not None:
@@ -179,7 +188,6 @@ def _stale(detection: Detection) -> StaleVerdict:
 
 def _store(namespace: Namespace, drafts: dict[int, Annotation], by: Actor) -> dict[int, Outcome]:
     """Insert or update annotations, append their versions and events, and apply what follows from them."""
-    lock_images(draft.image_id for draft in drafts.values() if draft.detection_id is None)
     rows = known_like(drafts.values())
     ledger = Ledger(namespace, by)
     outcomes: dict[int, Outcome] = {}

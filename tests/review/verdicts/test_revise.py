@@ -280,3 +280,38 @@ def test_two_people_who_change_and_decide_at_once_do_not_lock_each_other_out():
     assert errors == []
     assert Annotation.objects.filter(deleted_at=None).count() == 2 * len(boxes)
     assert set(Annotation.objects.filter(actor="ines").values_list("version", flat=True)) == {11}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_new_classes_on_both_sides_do_not_lock_each_other_out():
+    """Drawing and changing missed objects of one image, each with classes that nobody knows yet."""
+    namespace = make.make_namespace()
+    document = make.make_detected(make.make_collection(make.make_bucket(namespace)))[0]
+    row = record(namespace, missed(document))
+    errors = []
+
+    def draw():
+        for n in range(20):
+            record(namespace, missed(document, f"drawn {n}"), by=OLE)
+
+    def change():
+        for n in range(20):
+            payload = {"true_class": f"changed {n}", "bbox": {"x": 50, "y": 50, "w": 20, "h": 20}}
+            outcome = revise(namespace, row, payload=payload)
+            assert outcome.error is None
+
+    def run(work):
+        try:
+            work()
+        except Exception as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in (draw, change)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert GroundTruthBox.objects.filter(state="active").count() == 21

@@ -208,7 +208,7 @@ def test_what_is_out_of_range_is_refused(api, query):
 
 def test_what_a_retriever_or_an_execution_is_is_told_where_there_is_one(api, namespace, document, ref):
     retriever = Retriever.objects.create(namespace=namespace, name="Doubtful", public_id="ret_doubtful")
-    execution = Execution.objects.create(retriever=retriever)
+    execution = Execution.objects.create(namespace=namespace, retriever=retriever)
     linked = {"retriever_id": "ret_doubtful", "execution_id": execution.public_id}
     body = api("post", "", {"document_id": ref, "label": "confirmed", **linked})
     assert body["retriever"] == {"retriever_id": "ret_doubtful", "name": "Doubtful"}
