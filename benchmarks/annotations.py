@@ -20,7 +20,7 @@ CLASSES = 80
 DAYS = 365
 TRIES = 7
 
-QUICK = (
+QUICK: tuple[dict[str, str], ...] = (
     {},
     {"collection_id": "col_bench"},
     {"label": "corrected"},
@@ -31,7 +31,7 @@ QUICK = (
     {"group_by": "source", "interval": "week"},
     {"created_after": "2026-03-03T10:30:00Z", "created_before": "2026-09-09T09:09:09Z"},
 )
-SLOWER = (
+SLOWER: tuple[dict[str, str], ...] = (
     {"group_by": "reviewer"},
     {"group_by": "retriever"},
     {"group_by": "metadata.camera_id"},

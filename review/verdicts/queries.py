@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from extraction.runs.domain import get_collection
 from extraction.runs.queries import find_documents
@@ -121,15 +121,16 @@ def document_filter(namespace: Namespace, ref: str, collection_ref: str | None) 
 
 
 def _versions_at(namespace: Namespace, moment: datetime) -> QuerySet[AnnotationVersion]:
-    """The version of each annotation that held at `moment`."""
-    then = AnnotationVersion.objects.filter(annotation=OuterRef("annotation"), decided_at__lte=moment)
-    latest = then.order_by().values("annotation").annotate(last=Max("version")).values("last")
+    """The version of each annotation that held at `moment`: the one whose next was not made yet."""
+    made_next = AnnotationVersion.objects.filter(
+        annotation=OuterRef("annotation"), version=OuterRef("version") + 1, decided_at__lte=moment
+    )
     return AnnotationVersion.objects.filter(
         Q(annotation__deleted_at=None) | Q(annotation__deleted_at__gt=moment),
+        ~Exists(made_next),
         annotation__namespace=namespace,
         annotation__created_at__lte=moment,
         decided_at__lte=moment,
-        version=Subquery(latest),
     )
 
 
