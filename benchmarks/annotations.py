@@ -131,7 +131,6 @@ def fill(namespace: Namespace) -> None:
     from django.db import connection
 
     from extraction.classes.domain import ensure_classes
-    from review.verdicts.domain import fold_counts
     from tests import factories as make
 
     classes = ensure_classes(namespace=namespace, names=[f"class {n}" for n in range(CLASSES)])
@@ -173,6 +172,16 @@ def fill(namespace: Namespace) -> None:
                 "namespace": namespace.pk,
             },
         )
+    _count()
+
+
+def _count() -> None:
+    """What the verbs would have counted, folded, and what one minute of bulk uploads leaves for the next folding."""
+    from django.db import connection
+
+    from review.verdicts.domain import fold_counts
+
+    with connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO review_annotationcount (namespace_id, collection_id, day, label, object_class_id,
@@ -184,7 +193,6 @@ def fill(namespace: Namespace) -> None:
         )
         while fold_counts():
             pass
-        # What one minute of bulk uploads leaves for the next folding.
         cursor.execute(
             """
             INSERT INTO review_annotationcount (namespace_id, collection_id, day, label, object_class_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -100,21 +100,11 @@ def chart_of(
     def y(value: float) -> float:
         return round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * min(value, top) / top, 1)
 
-    lines = []
-    for key, name in names.items():
-        marks = [
-            Point(
-                round(places[start], 1),
-                y(one.value),
-                y(one.low or 0),
-                y(one.high or 0),
-                f"{name}, {day_text(start)}: {one.text} of {one.of:,} ({one.interval})",
-            )
-            for start, one in sorted(series.get(key, {}).items())
-            if one.value is not None and start in places
-        ]
-        if marks:
-            lines.append(Line(key, name, marks))
+    lines = [
+        Line(key, name, marks)
+        for key, name in names.items()
+        if (marks := _marks(name, series.get(key, {}), places, y))
+    ]
     edge = y(band.threshold)
     upper, lower = (y(top), edge) if band.healthy_above else (edge, y(0))
     every = -(-len(starts) // MOST_TICKS)
@@ -134,3 +124,19 @@ def chart_of(
             if any(start in series.get(key, {}) for key in shown)
         ],
     )
+
+
+def _marks(
+    name: str, rates: Mapping[datetime, Rate], places: Mapping[datetime, float], y: Callable[[float], float]
+) -> list[Point]:
+    return [
+        Point(
+            round(places[start], 1),
+            y(one.value),
+            y(one.low or 0),
+            y(one.high or 0),
+            f"{name}, {day_text(start)}: {one.text} of {one.of:,} ({one.interval})",
+        )
+        for start, one in sorted(rates.items())
+        if one.value is not None and start in places
+    ]

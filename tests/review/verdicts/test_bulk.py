@@ -37,37 +37,38 @@ def api(client, namespace):
     return Caller(client, make.make_key(namespace, label="script"))
 
 
+def mixed(ref, old, gone):
+    """Good and faulty operations of each kind."""
+    return {
+        "create": [
+            {
+                "document_id": f"{ref}_det_0",
+                "collection_id": "col_detected_objects",
+                "label": "confirmed",
+                "payload": {"true_class": "truck", "predicted_class": "car", "image_width": 1920},
+            },
+            {"document_id": "doc_det_001", "collection_id": "col_detected_objects", "label": "confirmed"},
+            {"document_id": f"{ref}_det_2", "label": "maybe"},
+            {"document_id": f"{ref}_det_2", "label": "corrected"},
+            {"label": "confirmed"},
+            {"document_id": f"{ref}_det_2", "label": "confirmed", "colour": "red"},
+            {"document_id": f"{ref}_det_2", "label": "confirmed", "payload": {"bbox": 3}},
+        ],
+        "update": [
+            {"annotation_id": old, "label": "false_positive"},
+            {"annotation_id": "ann_nope", "label": "confirmed"},
+            {"annotation_id": old},
+            {"annotation_id": old, "confidence": 7},
+        ],
+        "delete": [gone, gone, "ann_nope"],
+    }
+
+
 def test_each_operation_has_a_result_of_its_own(api, document):
     ref = f"doc_{document.slug}"
     old = api("post", "", {"document_id": f"{ref}_det_2", "label": "confirmed"})["annotation_id"]
     gone = api("post", "", {"document_id": f"{ref}_det_1", "label": "confirmed"})["annotation_id"]
-    body = api(
-        "post",
-        "/bulk",
-        {
-            "create": [
-                {
-                    "document_id": f"{ref}_det_0",
-                    "collection_id": "col_detected_objects",
-                    "label": "confirmed",
-                    "payload": {"true_class": "truck", "predicted_class": "car", "image_width": 1920},
-                },
-                {"document_id": "doc_det_001", "collection_id": "col_detected_objects", "label": "confirmed"},
-                {"document_id": f"{ref}_det_2", "label": "maybe"},
-                {"document_id": f"{ref}_det_2", "label": "corrected"},
-                {"label": "confirmed"},
-                {"document_id": f"{ref}_det_2", "label": "confirmed", "colour": "red"},
-                {"document_id": f"{ref}_det_2", "label": "confirmed", "payload": {"bbox": 3}},
-            ],
-            "update": [
-                {"annotation_id": old, "label": "false_positive"},
-                {"annotation_id": "ann_nope", "label": "confirmed"},
-                {"annotation_id": old},
-                {"annotation_id": old, "confidence": 7},
-            ],
-            "delete": [gone, gone, "ann_nope"],
-        },
-    )
+    body = api("post", "/bulk", mixed(ref, old, gone))
     results = body["results"]
     assert [(one["operation"], one["index"]) for one in results] == [
         *(("create", n) for n in range(7)),
