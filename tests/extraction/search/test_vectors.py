@@ -22,7 +22,7 @@ MANY = 6000
 
 
 def fill_up(collection: Collection, feature: Feature, *, many: int, dimension: int = 512) -> None:
-    """`many` detections of one document, in clumps as real crops lie, every tenth with a low confidence."""
+    """`many` detections of one document, in clumps as real crops lie: a tenth of low confidence, some of lower."""
     document = make_detected(collection, 1, detections=[found()])[0]
     one = document.detections.get()
     rng = np.random.default_rng(5)
@@ -39,7 +39,7 @@ def fill_up(collection: Collection, feature: Feature, *, many: int, dimension: i
                 extractor_version=one.extractor_version,
                 rank=1 + n,
                 object_class=one.object_class,
-                confidence=0.05 if n % 10 == 0 else 0.9,
+                confidence=0.01 if n % 100 == 0 else 0.05 if n % 10 == 0 else 0.9,
                 cx=1,
                 cy=1,
                 w=1,
@@ -70,7 +70,8 @@ def test_the_index_finds_what_exact_search_finds(monkeypatch: pytest.MonkeyPatch
             cursor.execute("ANALYZE extraction_detection")
         everything = Detection.objects.filter(collection=collection, current=True)
         rng = np.random.default_rng(9)
-        for rows in (everything, everything.filter(confidence__lt=0.5)):
+        for most in (1.0, 0.5, 0.02):
+            rows = everything.filter(confidence__lt=most)
             shares = []
             for _ in range(10):
                 near = np.asarray(Embedding.objects.order_by("?").first().vector) + 0.03 * rng.normal(
@@ -85,7 +86,7 @@ def test_the_index_finds_what_exact_search_finds(monkeypatch: pytest.MonkeyPatch
                 }
                 monkeypatch.setattr(vectors, "EXACT_UP_TO", 50_000)
                 exact = nearest(**asked)
-                monkeypatch.setattr(vectors, "EXACT_UP_TO", 100)
+                monkeypatch.setattr(vectors, "EXACT_UP_TO", 10)
                 fast = nearest(**asked)
                 assert fast.indexed
                 assert not exact.indexed
