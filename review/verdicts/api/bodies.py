@@ -102,6 +102,43 @@ class AnnotationListBody(StrictSerializer):
     cursor = serializers.CharField(required=False, allow_null=True, max_length=40)
 
 
+# What most operations of a bulk call are made of: text with its longest length, numbers 0 to 1, objects.
+_TEXTS = {
+    "document_id": 300,
+    "collection_id": 120,
+    "label": 100,
+    "reasoning": LONGEST_REASONING,
+    "retriever_id": 200,
+    "execution_id": 200,
+    "stage_name": 200,
+}
+
+
+def plain_creation(item: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The item's values where nothing about them is in question; None leaves it to `AnnotationBody`.
+
+    That form takes as long for a thousand items as writing a thousand rows does.
+    """
+    if "document_id" not in item or "label" not in item:
+        return None
+    for name, value in item.items():
+        if name in _TEXTS:
+            good = (
+                isinstance(value, str)
+                and 0 < len(value) <= _TEXTS[name]
+                and value.isascii()
+                and "\x00" not in value
+                and value == value.strip()
+            )
+        elif name == "confidence":
+            good = type(value) is float and 0 <= value <= 1
+        else:
+            good = name in {"payload", "metadata"} and type(value) is dict
+        if not good:
+            return None
+    return dict(item)
+
+
 def check_objects(data: Mapping[str, Any]) -> None:
     """Refuse what the columns of payload and metadata cannot hold."""
     for name in ("payload", "metadata"):

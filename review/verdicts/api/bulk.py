@@ -24,6 +24,7 @@ from review.verdicts.api.bodies import (
     AnnotationBody,
     BulkChange,
     changes_of,
+    plain_creation,
     verdict_of,
 )
 from review.verdicts.domain import Outcome, Revision, delete_verdicts, record_verdicts, revise_verdicts
@@ -103,7 +104,7 @@ class Bulk(NamespacedView):
         )
 
     def _create(self, items: Sequence[Mapping[str, Any]]) -> list[Outcome]:
-        bodies = _checked(AnnotationBody(), items)
+        bodies = _checked(AnnotationBody(), items, plain_creation)
         refs = [(b["document_id"], b.get("collection_id")) for b in bodies if not isinstance(b, DomainError)]
         found = find_documents(self.namespace, refs) if refs else {}
 
@@ -132,12 +133,16 @@ class Bulk(NamespacedView):
         return delete_verdicts(namespace=self.namespace, annotation_ids=refs, by=self.actor)
 
 
-def _checked(form: StrictSerializer, items: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Each item's checked values, or what is wrong with it."""
+def _checked(
+    form: StrictSerializer,
+    items: Sequence[Mapping[str, Any]],
+    plainly: Callable[[Mapping[str, Any]], dict[str, Any] | None] = lambda item: None,
+) -> list[Any]:
+    """Each item's checked values, or what is wrong with it. What `plainly` reads the form need not."""
     checked: list[Any] = []
     for item in items:
         try:
-            checked.append(form.run_validation(item))
+            checked.append(plainly(item) or form.run_validation(item))
         except ValidationError as error:
             answer = handle_exception(error, {})
             assert answer is not None

@@ -39,13 +39,12 @@ def apply_decisions(*, rows: Sequence[Annotation]) -> None:
     if not rows:
         return
     detection_ids = sorted({row.detection_id for row in rows if row.detection_id is not None})
-    live = (
-        Annotation.objects.filter(detection_id__in=detection_ids, deleted_at=None, label__in=VERDICTS)
-        .only(*_NEEDED)
-        .order_by("decided_at", "pk")
-    )
+    mine = {row.pk: row for row in rows if row.detection_id is not None}
+    others = Annotation.objects.filter(detection_id__in=detection_ids, deleted_at=None, label__in=VERDICTS)
+    live = [row for row in mine.values() if row.deleted_at is None]
+    live += others.exclude(pk__in=list(mine)).only(*_NEEDED)
     by_detection: dict[int, list[Annotation]] = {key: [] for key in detection_ids}
-    for row in live:
+    for row in sorted(live, key=lambda one: (one.decided_at, one.pk)):
         by_detection[row.detection_id or 0].append(row)
     truths, decided = [], []
     images = {row.detection_id: row.image_id for row in rows}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from extraction.truth.models import GroundTruthBox
 from mixcv.kernel.errors import DomainError
 from mixcv.kernel.geometry import Box
+from review.verdicts.api.bodies import AnnotationBody, plain_creation
 from review.verdicts.domain.payload import read_payload, warnings_of
 from review.verdicts.models import Label
 from tests import factories as make
@@ -84,6 +85,34 @@ def test_any_payload_is_read_or_refused_in_words(label, payload):
     with suppress(DomainError):
         read_payload(label, payload)
     assert all(warnings_of(label, payload, predicted_class="bus", width=320, height=240))
+
+
+TEXT = st.text(max_size=4) | st.sampled_from(["doc_a", " doc_a", "a\x00", "é", "x" * 121, "x" * 301, ""])
+ITEM = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(("document_id", "collection_id", "label", "reasoning", "retriever_id"), TEXT | VALUE),
+        "confidence": st.sampled_from([0.0, 1.0, 0.5, 1.5, -0.1, 1, True, "0.5", None]),
+        "payload": st.sampled_from([{}, {"a": [1]}, None, [], "x"]),
+        "metadata": st.sampled_from([{}, {"a": None}, 3]),
+        "colour": st.just("red"),
+    },
+)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(ITEM)
+def test_the_quick_way_reads_as_the_form_does(item):
+    quick = plain_creation(item)
+    form = AnnotationBody(data=item)
+    if quick is not None:
+        assert form.is_valid(), form.errors
+        assert quick == form.validated_data
+
+
+def test_the_quick_way_is_taken():
+    item = {"document_id": "doc_a_det_0", "label": "confirmed", "confidence": 1.0, "payload": {"a": 1}}
+    assert plain_creation(item) == item
 
 
 def test_the_servers_own_values_stand_beside_what_was_sent(api, document):
