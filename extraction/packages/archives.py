@@ -26,6 +26,8 @@ from mixcv.kernel.errors import InvalidInput
 _LITTER = {"__MACOSX", "__pycache__", ".DS_Store", ".git"}
 _SWELLS_FROM = 16 * 2**20
 _LONGEST_READ = 16 * 2**20
+_END_RECORD = 22 + 65_535
+_LONGEST_LINE = 2_048  # of a zip's table of contents, for one file
 
 
 class ArchiveRefused(InvalidInput):
@@ -56,13 +58,13 @@ class Entry:
 
 def list_zip(path: Path, bounds: Bounds = PACKAGE) -> list[Entry]:
     """The files of a zip, all checked. Raises ArchiveRefused."""
-    with _opened_zip(path) as archive:
+    with _opened_zip(path, bounds) as archive:
         return [entry for _, entry in _zip_entries(archive, path.stat().st_size, bounds)]
 
 
 def read_zip(path: Path, wanted: Callable[[Entry], bool], bounds: Bounds = PACKAGE) -> dict[str, bytes]:
     """The bytes of the wanted files by path. Raises ArchiveRefused."""
-    with _opened_zip(path) as archive:
+    with _opened_zip(path, bounds) as archive:
         chosen = [pair for pair in _zip_entries(archive, path.stat().st_size, bounds) if wanted(pair[1])]
         return {entry.path: _whole(archive, info) for info, entry in chosen}
 
@@ -70,7 +72,7 @@ def read_zip(path: Path, wanted: Callable[[Entry], bool], bounds: Bounds = PACKA
 def unpack_zip(path: Path, target: Path, *, below: str = "", bounds: Bounds = PACKAGE) -> None:
     """Unpack the files under the folder `below` into `target`, which is there whole or not at all."""
     prefix = f"{below}/" if below else ""
-    with _opened_zip(path) as archive, whole_folder(target) as folder:
+    with _opened_zip(path, bounds) as archive, whole_folder(target) as folder:
         for info, entry in _zip_entries(archive, path.stat().st_size, bounds):
             if entry.path.startswith(prefix):
                 with archive.open(info) as source:
@@ -121,12 +123,27 @@ def top_folder(entries: list[Entry], wanted: str) -> str:
 
 
 @contextmanager
-def _opened_zip(path: Path) -> Iterator[zipfile.ZipFile]:
+def _opened_zip(path: Path, bounds: Bounds) -> Iterator[zipfile.ZipFile]:
+    _check_directory(path, bounds)
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise ArchiveRefused(f"This is no zip archive that can be read: {error}.", field="file") from None
+
+
+def _check_directory(path: Path, bounds: Bounds) -> None:
+    """Raises ArchiveRefused for a table of contents that is too long to be read into memory.
+
+    Its size stands in the record at a zip's end (APPNOTE 4.3.16), before a comment of at most 64 KiB.
+    """
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _END_RECORD))
+        end = file.read()
+    at = end.rfind(b"PK\x05\x06")
+    size = int.from_bytes(end[at + 12 : at + 16], "little") if at >= 0 else 0
+    if size > bounds.files * _LONGEST_LINE:
+        raise ArchiveRefused(f"The archive holds more than {bounds.files:,} files and folders.", field="file")
 
 
 @contextmanager

@@ -25,7 +25,9 @@ _INSTEAD = {
     "multiprocessing": "parallel_io runs a function over many items in threads",
     "socket": "shared.plugins.download_asset fetches a file",
 }
-LONGEST_SOURCE = 2 * 2**20
+# What is read as Python at all: a syntax tree takes a hundred times the memory of its text.
+LONGEST_SOURCE = 2**20
+LONGEST_SOURCES = 4 * 2**20
 
 
 @dataclass
@@ -50,12 +52,14 @@ def check_archive(path: Path) -> Checked:
     except InvalidInput as error:
         found.faults.append(Fault("archive", 0, error.message))
         return found
-    if "pipeline.py" not in sources:
+    top = f"{found.top}/" if found.top else ""
+    if f"{top}pipeline.py" not in {entry.path for entry in found.entries}:
         found.faults.append(Fault("pipeline.py", 0, "is missing; it defines build_steps(…) or extract(…)"))
-    try:
-        found.manifest = parse_manifest(sources["manifest.py"])
-    except InvalidManifest as error:
-        found.faults += error.faults
+    if "manifest.py" in sources:
+        try:
+            found.manifest = parse_manifest(sources["manifest.py"])
+        except InvalidManifest as error:
+            found.faults += error.faults
     trees = {}
     for name, source in sorted(sources.items()):
         tree = _parsed(name, source, found.faults, said_already=name == "manifest.py")
@@ -71,6 +75,11 @@ def check_archive(path: Path) -> Checked:
 
 def _sources(path: Path, found: Checked) -> dict[str, bytes]:
     prefix = f"{found.top}/" if found.top else ""
+    total = sum(entry.size for entry in found.entries if entry.path.endswith(".py"))
+    if total > LONGEST_SOURCES:
+        raise InvalidInput(
+            f"The package has {total:,} bytes of Python; at most {LONGEST_SOURCES:,} are taken."
+        )
 
     def wanted(entry: Entry) -> bool:
         if not entry.path.endswith(".py") or not entry.path.startswith(prefix):

@@ -93,6 +93,21 @@ def test_files_are_counted_folders_too(file: Path) -> None:
         list_tar(file, SMALL)
 
 
+def test_a_table_of_contents_that_is_too_long_is_not_even_read(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with zipfile.ZipFile(file, "w") as archive:
+        for number in range(500):
+            archive.writestr(f"{number}", "")
+
+    def read(*args: object) -> None:
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr(zipfile, "ZipFile", read)
+    with pytest.raises(ArchiveRefused, match="more than 5 files"):
+        list_zip(file, SMALL)
+
+
 def test_bytes_are_counted_those_of_litter_too(file: Path) -> None:
     file.write_bytes(zip_of({"a": "x" * 1500, "__MACOSX/b": "y" * 1500}))
     with pytest.raises(ArchiveRefused, match="more than 2,000 bytes"):

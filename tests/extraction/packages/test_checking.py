@@ -100,6 +100,17 @@ def test_what_is_missing_is_named(tmp_path: Path, files: dict[str, str], said: s
     assert said in str(checked(tmp_path, zip_of(files)).faults[0])
 
 
+def test_more_python_than_anybody_writes_is_not_read(tmp_path: Path) -> None:
+    long = "x = 1\n" * 200_000
+    (only,) = checked(tmp_path, package_zip(long)).faults
+    assert str(only) == "pipeline.py: has more than 1,048,576 bytes"
+    (only,) = checked(tmp_path, package_zip(manifest=packages.MANIFEST + long)).faults
+    assert str(only) == "manifest.py: has more than 1,048,576 bytes"
+    files = {f"n{number}": long[:1_000_000] for number in range(5)}
+    (only,) = checked(tmp_path, package_zip(**files)).faults
+    assert "at most 4,194,304 are taken" in str(only)
+
+
 def test_the_models_that_code_names_are_found(tmp_path: Path) -> None:
     code = """
 from engine.models.loader import load_namespace_model
