@@ -188,6 +188,8 @@ class Listing:
         if not sorts:
             return [(self.order.lstrip("-"), self.order.startswith("-"))]
         for one in sorts:
+            if one is None:  # DRF lets a list's null entries through where the list may be null
+                raise InvalidInput("sorts has an entry that is null.", field="sorts")
             if one["field"] not in self.columns:
                 raise InvalidInput(
                     f"There is no sorting by {one['field']!r}. Allowed: {', '.join(sorted(self.columns))}.",

@@ -126,6 +126,7 @@ def test_filters_search_and_sort_work_together(ask, namespace):
         ({"filters": {"field": "bucket_name", "operator": "like", "value": 1}}, "starts_with"),
         ({"sort": {"field": "namespace__name"}}, "Allowed: bucket_id"),
         ({"sort": {"field": "bucket_name", "direction": "up"}}, "up"),
+        ({"sorts": [None]}, "null"),
         ({"limit": 0}, "1 to 1,000"),
         ({"limit": "many"}, "integer"),
         ({"colour": 1}, "Accepted: after"),
