@@ -30,8 +30,8 @@ MOST_GROUPS = 500
 _ROLLED = {None, "class", "extractor_version", "label", "source"}
 _GROUP_SQL = {
     None: "NULL::text",
-    "class": "class_id::text",
-    "extractor_version": "version_id::text",
+    "class": "class_id",
+    "extractor_version": "version_id",
     "label": "label",
     "source": "source",
     "retriever": "retriever_ref",
@@ -115,20 +115,21 @@ def _rows(namespace: Namespace, asked: Asked) -> list[tuple[datetime | None, str
     """(start of the interval in UTC, group, label, number)."""
     params: dict[str, Any] = {"namespace": namespace.pk, "most": MOST_ROWS + 1}
     facts = _rolled(asked, params) if asked.from_counts else _raw(asked, params)
-    bucket = f"date_trunc('{asked.interval}', at)" if asked.interval else "NULL::timestamp"
+    # Grouped by day and by keys first: weeks, months, names and metadata are then made of few rows.
+    bucket, start = {
+        None: ("NULL::date", "NULL::timestamp"),
+        "hour": ("date_trunc('hour', at)", "f.bucket"),
+    }.get(asked.interval, ("at::date", f"date_trunc('{asked.interval}', f.bucket::timestamp)"))
+    inner, outer, documents = _GROUP_SQL.get(asked.group_by, ""), "f.key::text", ""
     if asked.group_by and asked.group_by.startswith(METADATA):
-        # Grouped by document first: each document's metadata is read once.
         params["path"] = asked.group_by.removeprefix(METADATA).split(".")
-        sql = f"""
-            SELECT f.bucket, d.metadata #>> %(path)s, f.label, sum(f.n)
-            FROM (SELECT {bucket} AS bucket, document_id, label, sum(n) AS n FROM ({facts}) AS facts
-                  GROUP BY 1, 2, 3) AS f
-            LEFT JOIN extraction_document d ON d.id = f.document_id
-            GROUP BY 1, 2, 3 LIMIT %(most)s"""
-    else:
-        sql = f"""
-            SELECT {bucket}, {_GROUP_SQL[asked.group_by]}, label, sum(n) FROM ({facts}) AS facts
-            GROUP BY 1, 2, 3 HAVING sum(n) <> 0 LIMIT %(most)s"""
+        inner, outer = "document_id", "d.metadata #>> %(path)s"
+        documents = "LEFT JOIN extraction_document d ON d.id = f.key"
+    sql = f"""
+        SELECT {start}, {outer}, f.label, sum(f.n)
+        FROM (SELECT {bucket} AS bucket, {inner} AS key, label, sum(n) AS n FROM ({facts}) AS facts
+              GROUP BY 1, 2, 3) AS f {documents}
+        GROUP BY 1, 2, 3 HAVING sum(f.n) <> 0 LIMIT %(most)s"""
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         rows = cursor.fetchall()
