@@ -17,6 +17,7 @@ from mixcv.client import ApiError, Client
 from mixcv.tenancy.models import ApiKey, Namespace
 from review.verdicts.models import Annotation
 from tests import factories as make
+from tests.client.lossy import Lossy
 from tests.client.serving import WebServer
 from tests.extraction.packages import packages
 
@@ -313,6 +314,27 @@ def test_a_keys_limit_is_told_and_waited_for(server: WebServer, namespace: Names
         [impatient.me() for _ in range(3)]  # the minute may turn once between them
     assert (caught.value.status, caught.value.retryable) == (429, True)
     assert 0 < (caught.value.retry_after or 0) <= 60
+
+
+def test_lost_answers_make_nothing_twice(server: WebServer, namespace: Namespace, tmp_path: Path) -> None:
+    lossy = Lossy(every=2)
+    key = make.make_key(namespace)
+    with Client(api_key=key, base_url=server.url, max_wait=20, transport=lossy) as client:
+        client.me()  # its answer comes, that of every call after it is lost once
+        client.buckets.create("shelf")
+        uploaded = client.buckets.objects.upload("shelf", files=[image(tmp_path, "one.jpg", 1)])
+        sent = client.buckets.uploads.send("shelf", image(tmp_path, "two.jpg", 2))
+        blobs = [{"property": "image", "type": "image", "data": {"url": "https://example.org/a.jpg"}}]
+        client.buckets.objects.create("shelf", blobs=blobs)
+        stage = {"stage_name": "few", "config": {"stage_id": "limit", "parameters": {"limit": 3}}}
+        client.retrievers.create("few", stages=[stage])
+        plugin = client.extractors.upload(packages.write_package(tmp_path / "trial", packages.CURIOUS))
+    assert lossy.lost == lossy.answers // 2 == 10
+    assert lossy.replayed >= 8
+    assert Bucket.objects.count() == ExtractorVersion.objects.count() == 1
+    assert Object.objects.count() == 3
+    assert {row.public_id for row in Object.objects.all()} >= {uploaded[0].object_id, sent.object_id}
+    assert plugin.plugin_id == "trial_1_0_0"
 
 
 def test_a_call_outlives_the_servers_restart(server: WebServer, client: Client) -> None:

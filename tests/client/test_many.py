@@ -6,7 +6,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
 from django.db import connection
 from django.db.models import Sum
@@ -18,6 +17,7 @@ from mixcv.kernel.models import Event
 from review.queues.models import QueueItem
 from review.verdicts.models import Annotation, AnnotationCount, AnnotationVersion
 from tests import factories as make
+from tests.client.lossy import Lossy
 from tests.client.serving import WebServer
 
 CALLS, EACH, BOXES = 100, 1000, 4
@@ -58,27 +58,6 @@ GROW = """
 """
 
 
-class Lossy(httpx.HTTPTransport):
-    """Loses every ninth answer after the server gave it: the work is done, and nobody was told."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lock = threading.Lock()
-        self.answers = self.lost = self.replayed = 0
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        response = super().handle_request(request)
-        with self.lock:
-            self.answers += 1
-            self.replayed += response.headers.get("Idempotency-Replayed") == "true"
-            lose = response.is_success and self.answers % 9 == 0
-            self.lost += lose
-        if lose:
-            response.close()
-            raise httpx.ReadError("the answer was lost", request=request)
-        return response
-
-
 def grow(queue_id: int) -> list[str]:
     """Detections for all calls, made by SQL out of the one there is; their ids."""
     seed = Detection.objects.select_related("document").get()
@@ -96,7 +75,7 @@ def test_nothing_is_lost_and_nothing_doubled(server: WebServer) -> None:
     collection = make.make_collection(make.make_bucket(namespace), "many")
     make.make_detected(collection, detections=[make.found("bus", 0.6)])
     refs = grow(make.queue_of(collection).pk)
-    lossy = Lossy()
+    lossy = Lossy(every=9)
     client = Client(api_key=make.make_key(namespace), base_url=server.url, transport=lossy, max_wait=120)
     done = 0
     counted = threading.Lock()
