@@ -49,7 +49,7 @@ class Client:
             Transport(
                 base_url=_base(base_url),
                 api_key=_key(api_key),
-                namespace=namespace or os.environ.get("MP_NAMESPACE") or None,
+                namespace=_header(namespace or os.environ.get("MP_NAMESPACE") or None),
                 timeout=timeout,
                 max_wait=max_wait,
                 http=httpx.Client(transport=transport, follow_redirects=False),
@@ -80,7 +80,7 @@ class Client:
     def within(self, namespace: str) -> Client:
         """The same client in another namespace that the key opens."""
         other = object.__new__(Client)
-        other._use(self._transport.within(namespace))
+        other._use(self._transport.within(_header(namespace)))
         return other
 
     def me(self) -> Row:
@@ -113,11 +113,21 @@ def _base(url: str | None) -> str:
 
 
 def _key(key: str | None) -> str:
-    if key and key not in PLACEHOLDERS:
-        return key
-    found = os.environ.get("MIXCV_API_KEY") or os.environ.get("MP_API_KEY")
-    if not found:
+    if not key or key in PLACEHOLDERS:
+        key = os.environ.get("MIXCV_API_KEY") or os.environ.get("MP_API_KEY")
+    if not key:
         raise ApiError(
             "There is no API key. Give api_key, or set MIXCV_API_KEY or MP_API_KEY.", code="no_key"
         )
-    return found
+    if not key.isascii() or not key.isprintable():
+        raise ApiError("This is no API key: it has signs that no key has.", code="no_key")
+    return key
+
+
+def _header(namespace: str | None) -> str | None:
+    if namespace and not (namespace.isascii() and namespace.isprintable()):
+        raise ApiError(
+            f"Say which namespace by its id; the name {namespace!r} does not fit into a header.",
+            code="no_namespace",
+        )
+    return namespace

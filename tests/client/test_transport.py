@@ -119,6 +119,12 @@ def test_no_key_and_no_address_are_said(monkeypatch: pytest.MonkeyPatch) -> None
     assert caught.value.code == "no_key"
     with pytest.raises(ApiError, match="no address"):
         Client(api_key="k", base_url="127.0.0.1:8000")
+    with pytest.raises(ApiError, match="no API key"):
+        Client(api_key="mxcv_…")
+    with pytest.raises(ApiError, match="by its id"):
+        Client(api_key="k", namespace="entrepôt")
+    with pytest.raises(ApiError, match="by its id"):
+        Client(api_key="k").within("a\nb")
 
 
 def test_without_a_namespace_no_header_is_sent() -> None:

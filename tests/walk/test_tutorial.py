@@ -7,6 +7,7 @@ asks for, fine-tuned weights in the folder that it packs.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -41,6 +42,22 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def page() -> Sections:
     return Sections(PAGE)
+
+
+def test_the_walks_leave_no_block_out(page: Sections) -> None:
+    """What the two walks below run, by section: of the last one, all but the training, which is done elsewhere."""
+    known = {
+        1: {"python": 2, "bash": 1},
+        2: {"bash": 2, "python": 1},
+        3: {"bash": 1, "python": 1},
+        4: {"bash": 2, "python": 1},
+        5: {"bash": 1, "python": 1},
+        6: {"python": 1},
+        7: {"python": 1, "bash": 2},
+    }
+    for number, languages in known.items():
+        found = Counter(block.language for block in page.blocks if block.section.startswith(f"{number}."))
+        assert dict(found) == languages
 
 
 def test_its_curl_blocks_run_in_order(make_place: Callable[..., Place], page: Sections) -> None:
