@@ -95,7 +95,7 @@ def _undetected(
         if not isinstance(verdict, Verdict) or kind_of(verdict.label) == "verdict":
             continue
         row = rows[one.annotation_id]
-        if check(verdict, scene.own) is None and _decides(row, one.changes):
+        if check(verdict, scene.own | {row.label}) is None and _decides(row, one.changes):
             with suppress(InvalidInput):
                 drafts.append(_draft(row, verdict, scene, by))
     return drafts
@@ -122,7 +122,8 @@ def _revise(
     decides = _decides(row, changes)
     draft = row
     if decides:
-        if error := check(verdict, scene.own):
+        # A label that was taken out of the vocabulary stays where it is.
+        if error := check(verdict, scene.own | {row.label}):
             raise error
         draft = _same_kind(row, _draft(row, verdict, scene, ledger.by))
         twin = twins.get(key_of(draft))

@@ -115,7 +115,8 @@ def test_what_was_taken_out_stays_where_it_is_and_comes_nowhere_new(api, namespa
     ref = f"doc_{document.slug}_det_0"
     note = api("post", "", {"document_id": ref, "label": "blurred"})
     api("delete", "/labels/blurred")
-    assert api("patch", f"/{note['annotation_id']}", {"reasoning": "fog"})["label"] == "blurred"
+    for change in ({"reasoning": "fog"}, {"payload": {"by": "fog"}}):
+        assert api("patch", f"/{note['annotation_id']}", change)["label"] == "blurred"
     api("post", "", {"document_id": ref, "label": "blurred"}, status=422)
 
 
