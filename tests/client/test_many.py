@@ -69,6 +69,20 @@ def grow(queue_id: int) -> list[str]:
     return [f"doc_many_{n}_det_{k}" for n in range(1, images + 1) for k in range(BOXES)]
 
 
+def check_rows(told: set[str]) -> None:
+    """One annotation of one version for each detection, and everything that goes with it once."""
+    every = CALLS * EACH
+    rows = Annotation.objects.all()
+    assert rows.count() == len(told) == every
+    assert not rows.exclude(version=1).exists()
+    assert AnnotationVersion.objects.count() == every
+    assert AnnotationCount.objects.aggregate(n=Sum("n"))["n"] == every
+    assert Detection.objects.filter(decided_label="confirmed").count() == every
+    assert GroundTruthBox.objects.filter(state="active").count() == every
+    assert Event.objects.filter(type="annotation.created").count() == every
+    assert not QueueItem.objects.filter(state="waiting").exclude(detection__decided_label="").exists()
+
+
 @pytest.mark.slow
 def test_nothing_is_lost_and_nothing_doubled(server: WebServer) -> None:
     namespace = make.make_namespace("shop")
@@ -111,15 +125,6 @@ def test_nothing_is_lost_and_nothing_doubled(server: WebServer) -> None:
     assert lossy.lost >= 10
     assert lossy.replayed >= lossy.lost
     assert all(row.success for answer in answers for row in answer)
-    told = {row.annotation_id for answer in answers for row in answer}
-    rows = Annotation.objects.filter(namespace=namespace)
-    assert rows.count() == len(told) == CALLS * EACH
-    assert not rows.exclude(version=1).exists()
-    assert AnnotationVersion.objects.count() == CALLS * EACH
-    assert AnnotationCount.objects.aggregate(n=Sum("n"))["n"] == CALLS * EACH
-    assert Detection.objects.filter(decided_label="confirmed").count() == CALLS * EACH
-    assert GroundTruthBox.objects.filter(state="active").count() == CALLS * EACH
-    assert Event.objects.filter(type="annotation.created").count() == CALLS * EACH
-    assert not QueueItem.objects.filter(state="waiting").exclude(detection__decided_label="").exists()
+    check_rows({row.annotation_id for answer in answers for row in answer})
     stats = client.annotations.stats(collection_id="col_many")
     assert (stats.total, stats.by_label["confirmed"]) == (CALLS * EACH, CALLS * EACH)
