@@ -10,12 +10,14 @@ class ExtractionConfig(AppConfig):
         from extraction.runs.domain import add_ready_objects
         from extraction.runs.domain.documents import follow_objects, leave_with_objects, stay_with_collections
         from extraction.runs.jobs import BATCH
+        from extraction.search.indexing import KIND
         from extraction.search.stages import register_stages
-        from mixcv.kernel.jobs import job_kinds
+        from mixcv.kernel.jobs import JobKind, job_kinds
 
         objects_ready.add("extraction.runs", add_ready_objects)
         objects_changed.add("extraction.runs", follow_objects)
         objects_leaving.add("extraction.runs", leave_with_objects)
         bucket_leaving.add("extraction.runs", stay_with_collections)
         job_kinds.add("batch", BATCH)
+        job_kinds.add("vector_index", JobKind(KIND, "engine_object_processing"))
         register_stages()

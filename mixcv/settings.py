@@ -234,6 +234,8 @@ MIXCV_STRICT_DEPENDENCIES = env_bool("MIXCV_STRICT_DEPENDENCIES", False)
 MIXCV_MAX_PACKAGE_BYTES = env_int("MIXCV_MAX_PACKAGE_BYTES", 500 * 1024 * 1024)
 MIXCV_MAX_MODEL_BYTES = env_int("MIXCV_MAX_MODEL_BYTES", 10 * 1024**3)
 MIXCV_MAX_MODELS = env_int("MIXCV_MAX_MODELS", 50)
+# The share of all boxes that is shown to reviewers at random, beside the doubtful ones.
+MIXCV_AUDIT_SHARE = float(os.environ.get("MIXCV_AUDIT_SHARE", "0.02"))
 MIXCV_DOUBTFUL_BELOW = float(os.environ.get("MIXCV_DOUBTFUL_BELOW", "0.7"))
 
 LOGGING = {

@@ -22,6 +22,8 @@ os.environ.update(
         "MIXCV_HOME": str(HOME),
         "MIXCV_FSYNC": "0",
         "MIXCV_ALLOW_PRIVATE_URLS": "1",
+        # Boxes shown at random would make counts of waiting ones a matter of chance.
+        "MIXCV_AUDIT_SHARE": "0",
         # pytest-playwright's event loop runs in this thread; the ORM is still used by one thread at a time.
         "DJANGO_ALLOW_ASYNC_UNSAFE": "1",
         "DJANGO_SETTINGS_MODULE": "mixcv.settings",

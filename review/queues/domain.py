@@ -77,7 +77,12 @@ def fill_from_chunk(chunk: WrittenChunk) -> None:
 
 
 def _fill(queue_id: int, detection_ids: Sequence[int] | None) -> int:
-    """Add items for open, current detections under the queue's threshold; None looks at the whole collection."""
+    """Add items for open, current detections under the queue's threshold; None looks at the whole collection.
+
+    Beside them goes a random share of all detections, sure ones too, strewn among the others: rates of these alone
+    say how good the detector is, where doubtful boxes make it look worse. Chance is drawn from the detection's id, so
+    that a second filling draws the same.
+    """
     some = "" if detection_ids is None else "AND d.id = ANY(%(ids)s)"
     with connection.cursor() as cursor:
         cursor.execute(
@@ -85,15 +90,19 @@ def _fill(queue_id: int, detection_ids: Sequence[int] | None) -> int:
             WITH new AS (
                 INSERT INTO review_queueitem
                     (queue_id, detection_id, image_id, score, reason, state, source, created_at)
-                SELECT q.id, d.id, d.image_id, d.confidence, '', 'waiting', 'queue', now()
-                FROM review_queue q JOIN extraction_detection d ON d.collection_id = q.collection_id
-                WHERE q.id = %(queue)s AND d.current AND d.decided_label = ''
-                    AND d.confidence < q.doubtful_below {some}
+                SELECT q.id, d.id, d.image_id,
+                    CASE WHEN c.audit THEN c.place * q.doubtful_below ELSE d.confidence END, '', 'waiting',
+                    CASE WHEN c.audit THEN 'audit' ELSE 'queue' END, now()
+                FROM review_queue q JOIN extraction_detection d ON d.collection_id = q.collection_id,
+                    LATERAL (SELECT (hashint8extended(d.id, 1) & 2147483647) / 2147483648.0 < %(share)s AS audit,
+                                    (hashint8extended(d.id, 2) & 2147483647) / 2147483648.0 AS place) c
+                WHERE q.id = %(queue)s AND q.doubtful_below > 0 AND d.current AND d.decided_label = ''
+                    AND (d.confidence < q.doubtful_below OR c.audit) {some}
                 ON CONFLICT (queue_id, detection_id) DO NOTHING RETURNING 1)
             UPDATE review_queue SET waiting_count = waiting_count + (SELECT count(*) FROM new) WHERE id = %(queue)s
             RETURNING (SELECT count(*) FROM new)
             """,
-            {"queue": queue_id, "ids": list(detection_ids or [])},
+            {"queue": queue_id, "ids": list(detection_ids or []), "share": settings.MIXCV_AUDIT_SHARE},
         )
         return int(cursor.fetchone()[0])
 
@@ -110,7 +119,8 @@ def set_threshold(*, queue: Queue, below: float, by: Actor) -> Queue:
         row = Queue.objects.select_for_update().get(pk=queue.pk)
         row.doubtful_below = below
         row.save(update_fields=["doubtful_below"])
-        gone = QueueItem.objects.filter(queue=row, state=Waiting, score__gte=below).delete()[0]
+        doubtful = QueueItem.objects.filter(queue=row, state=Waiting, source=QueueItem.Source.QUEUE)
+        gone = doubtful.filter(score__gte=below).delete()[0]
         row.waiting_count -= gone
         row.save(update_fields=["waiting_count"])
         _fill(row.pk, None)

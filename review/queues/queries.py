@@ -17,7 +17,7 @@ from extraction.truth.models import GroundTruthBox
 from mixcv.tenancy.actors import person
 from mixcv.tenancy.models import Namespace, User
 from review.queues.models import Queue, QueueItem
-from review.verdicts.models import Annotation, Label
+from review.verdicts.models import Annotation, Label, Source
 
 THUMBS = 6
 PACE_MINUTES = 10
@@ -139,17 +139,19 @@ def work_on(queue: Queue, image: Image, user: User) -> Work:
     document = Document.objects.filter(collection_id=queue.collection_id, image=image).order_by("pk").first()
     if document is None:
         raise Document.DoesNotExist(f"{image} has no document in {queue.collection}")
-    waiting = dict(
-        QueueItem.objects.filter(queue=queue, image=image, state=QueueItem.State.WAITING).values_list(
-            "detection_id", "score"
-        )
-    )
+    items = QueueItem.objects.filter(queue=queue, image=image)
+    rows = list(items.values_list("detection_id", "score", "state", "source"))
+    waiting = {key: score for key, score, state, _ in rows if state == QueueItem.State.WAITING}
+    by_chance = {key for key, _, _, source in rows if source == QueueItem.Source.AUDIT}
     detections = (
         Detection.objects.filter(collection_id=queue.collection_id, image=image, current=True)
         .select_related("object_class", "decided_class", "extractor_version")
         .order_by("rank", "pk")
     )
-    boxes = [_box(queue, detection, detection.pk in waiting) for detection in detections]
+    boxes = [
+        _box(queue, detection, waits=detection.pk in waiting, by_chance=detection.pk in by_chance)
+        for detection in detections
+    ]
     boxes.sort(key=lambda box: (not box.waits, waiting.get(box.id, 0.0), -box.confidence))
     missed = GroundTruthBox.objects.filter(image=image, detection=None).exclude(
         state=GroundTruthBox.State.REMOVED
@@ -165,7 +167,7 @@ def work_on(queue: Queue, image: Image, user: User) -> Work:
     )
 
 
-def _box(queue: Queue, detection: Detection, waits: bool) -> BoxView:
+def _box(queue: Queue, detection: Detection, *, waits: bool, by_chance: bool) -> BoxView:
     decided = detection.decided_class
     return BoxView(
         id=detection.pk,
@@ -183,13 +185,21 @@ def _box(queue: Queue, detection: Detection, waits: bool) -> BoxView:
         decided_colour=decided.colour if decided else 0,
         revision=detection.revision,
         waits=waits,
-        reason=reason_of(queue, detection),
+        reason=reason_of(queue, detection, by_chance=by_chance),
     )
 
 
-def reason_of(queue: Queue, detection: Detection) -> str:
+def source_of(queue: Queue, detection_id: int | None) -> str:
+    """Whether a box is looked at by chance (audit) or because it is doubtful."""
+    items = QueueItem.objects.filter(queue=queue, detection=detection_id, source=QueueItem.Source.AUDIT)
+    return Source.AUDIT if detection_id is not None and items.exists() else Source.QUEUE
+
+
+def reason_of(queue: Queue, detection: Detection, *, by_chance: bool = False) -> str:
     """Why a box is here, in one line with its number."""
     number = f"{detection.confidence:.2f}"
+    if by_chance:
+        return f"{number} · drawn at random"
     scores = sorted((detection.class_scores or {}).items(), key=lambda pair: -pair[1])
     if len(scores) > 1 and scores[1][1] >= scores[0][1] / 2:
         return f"{number} · between {scores[0][0]} and {scores[1][0]}"

@@ -22,9 +22,9 @@ from review.queues.filling import open_as_queues
 from review.queues.forms import image_key, read_body, read_keys, read_verdict
 from review.queues.models import Queue
 from review.queues.payload import colours_of, progress_data, sitting_data, work_data
-from review.queues.queries import pace, waiting_queues, work_on
+from review.queues.queries import pace, source_of, waiting_queues, work_on
 from review.verdicts.domain import Outcome, StaleVerdict, record_verdicts, retract_verdicts
-from review.verdicts.models import Annotation, Source
+from review.verdicts.models import Annotation
 
 
 @require_GET
@@ -113,7 +113,10 @@ def verdict(request: AppRequest, queue: str) -> JsonResponse:
     if known:
         return _answer(request, row, known)
     outcome = record_verdicts(
-        namespace=request.namespace, verdicts=[sent.verdict], by=actor_of(request), source=Source.QUEUE
+        namespace=request.namespace,
+        verdicts=[sent.verdict],
+        by=actor_of(request),
+        source=source_of(row, sent.verdict.detection_id),
     )[0]
     return _answer(request, row, _annotation(outcome, sent.verdict.detection_id))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Count, Sum
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,7 +17,7 @@ from extraction.intake.presigned import LONGEST, SHORTEST, create_upload, presig
 from extraction.intake.queries import get_bucket
 from mixcv.kernel.answers import DeletedAnswer
 from mixcv.kernel.errors import NotFound
-from mixcv.kernel.listing import ListBody, Listing, page_answer
+from mixcv.kernel.listing import ListBody, Listing, PaginationAnswer
 from mixcv.kernel.operations import operation
 from mixcv.kernel.serializers import StrictSerializer
 from mixcv.tenancy.api_auth import NamespacedView
@@ -63,6 +64,20 @@ class ConfirmBody(StrictSerializer):
     tolerated = frozenset({"auto_submit_batch"})
 
 
+def upload_stats(bucket: Bucket) -> dict[str, Any]:
+    """How many uploads a bucket has in which state, and how large what came is."""
+    rows = Upload.objects.filter(bucket=bucket).values_list("state")
+    found = list(rows.annotate(number=Count("pk"), came=Count("blob"), size=Sum("blob__size")))
+    size, came = sum(row[3] or 0 for row in found), sum(row[2] for row in found)
+    return {
+        "total_uploads": sum(row[1] for row in found),
+        "total_size_bytes": size,
+        "avg_file_size_bytes": size / came if came else 0.0,
+        "uploads_by_status": {row[0]: row[1] for row in found},
+        "unique_buckets": 1 if found else 0,
+    }
+
+
 def present(row: Upload, request: Request) -> dict[str, Any]:
     open_ = row.state in {Upload.State.PENDING, Upload.State.UPLOADED}
     return {
@@ -87,6 +102,21 @@ def present(row: Upload, request: Request) -> dict[str, Any]:
     }
 
 
+class UploadStatsAnswer(serializers.Serializer[Any]):
+    total_uploads = serializers.IntegerField()
+    total_size_bytes = serializers.IntegerField()
+    avg_file_size_bytes = serializers.FloatField()
+    uploads_by_status = serializers.DictField(child=serializers.IntegerField())
+    unique_buckets = serializers.IntegerField()
+
+
+class UploadPage(serializers.Serializer[Any]):
+    results = UploadAnswer(many=True)
+    pagination = PaginationAnswer()
+    total_count = serializers.IntegerField()
+    stats = UploadStatsAnswer()
+
+
 class Uploads(NamespacedView):
     tag = "Uploads"
 
@@ -94,7 +124,7 @@ class Uploads(NamespacedView):
         "list_uploads",
         "Uploads of a bucket, newest first.",
         listing=UPLOADS,
-        answer=page_answer(UploadAnswer),
+        answer=UploadPage,
         answer_example={"results": [], "pagination": {"page": 1}, "total_count": 0},
     )
     def get(self, request: Request, bucket_ref: str) -> Response:
@@ -137,7 +167,8 @@ class Uploads(NamespacedView):
     def page(self, request: Request, bucket_ref: str) -> dict[str, Any]:
         bucket = get_bucket(self.namespace, bucket_ref)
         rows = Upload.objects.filter(bucket=bucket).select_related("bucket", "blob", "object")
-        return UPLOADS.page(rows, lambda row: present(row, request), request, self.data)
+        found = UPLOADS.page(rows, lambda row: present(row, request), request, self.data)
+        return found | {"stats": upload_stats(bucket)}
 
 
 class UploadList(Uploads):
@@ -149,7 +180,7 @@ class UploadList(Uploads):
         body=ListBody,
         body_optional=True,
         listing=UPLOADS,
-        answer=page_answer(UploadAnswer),
+        answer=UploadPage,
         scope="read",
         example={"filters": {"field": "status", "operator": "eq", "value": "PENDING"}},
     )

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from extraction.intake.queries import get_bucket
 from extraction.intake.schema import check_json
+from extraction.packages.manifest import normal_version
 from extraction.packages.models import ExtractorVersion
 from extraction.runs import domain
 from extraction.runs.models import Batch, Collection
@@ -89,6 +90,21 @@ class SourceBody(StrictSerializer):
     type = serializers.ChoiceField(choices=["bucket"])
     bucket_ids = serializers.ListField(child=serializers.CharField(), required=False, max_length=100)
     bucket_id = serializers.CharField(required=False)
+    # Written by clients into every source, empty.
+    tolerated = frozenset(
+        {
+            *("field_map", "source_namespace_id", "collection_id", "collection_ids"),
+            *("inherited_bucket_ids", "source_filters"),
+        }
+    )
+
+    def to_internal_value(self, data: Any) -> Any:
+        told = [name for name in self.tolerated if isinstance(data, dict) and data.get(name)]
+        if told:
+            raise serializers.ValidationError(
+                {name: ["A collection's source is whole buckets; leave this out."] for name in sorted(told)}
+            )
+        return super().to_internal_value(data)
 
 
 class CollectionBody(StrictSerializer):
@@ -176,7 +192,8 @@ class CollectionsView(NamespacedView):
         with faults.of():
             check_json(data.get("metadata") or {}, field="metadata")
         with faults.of():
-            version = get_version(self.namespace, extractor["feature_extractor_name"], extractor["version"])
+            number = normal_version(extractor["version"])
+            version = get_version(self.namespace, extractor["feature_extractor_name"], number)
         for ref in refs:
             with faults.of():
                 buckets.append(get_bucket(self.namespace, ref))

@@ -76,9 +76,7 @@ def chunk_images(collection: Collection) -> int:
 
 def _claim(collection: Collection, worker: str) -> list[Claimed]:
     """The next items; none once the version was undeployed, whose images wait until it is up again."""
-    up = ExtractorVersion.objects.filter(
-        pk=collection.extractor_version_id, state=ExtractorVersion.State.READY
-    )
+    up = ExtractorVersion.objects.filter(collections=collection, state=ExtractorVersion.State.READY)
     if not up.exists():
         return []
     return claim_items(collection_id=collection.pk, worker=worker, limit=chunk_images(collection))

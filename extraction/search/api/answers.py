@@ -95,10 +95,10 @@ class RanAnswer(serializers.Serializer[Any]):
     total_count = serializers.IntegerField()
     stage_statistics = StatisticsAnswer()
     budget = serializers.DictField()
-    limits = serializers.DictField()
+    limits = serializers.ListField(child=serializers.DictField())
     pagination = HitsPaginationAnswer()
     warnings = serializers.ListField(child=serializers.CharField())
-    degraded = serializers.BooleanField()
+    degraded = serializers.ListField(child=serializers.DictField())
 
 
 class KeptHitAnswer(serializers.Serializer[Any]):
@@ -192,7 +192,8 @@ def present_ran(ran: Ran, *, vectors: bool = False) -> dict[str, Any]:
         "total_count": total,
         "stage_statistics": statistics(row),
         "budget": {"credits_used": 0.0, "time_ms": row.duration_ms},
-        "limits": {"limit": ran.limit, "kept": len(row.results)},
+        # Clients read lists of entries of their own form under these two names.
+        "limits": [],
         "pagination": {
             "total": total,
             "page": page,
@@ -203,7 +204,7 @@ def present_ran(ran: Ran, *, vectors: bool = False) -> dict[str, Any]:
             "next_cursor": write_cursor(row, after) if after is not None else None,
         },
         "warnings": row.warnings,
-        "degraded": False,
+        "degraded": [],
     }
 
 

@@ -139,7 +139,7 @@ def test_several_are_asked_for_at_once_listed_and_forgotten(api):
 def test_the_list_takes_the_same_number_of_queries(api, rows, django_assert_num_queries):
     for _ in range(rows):
         api("post", PATH, BODY)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         api("get", PATH)
 
 

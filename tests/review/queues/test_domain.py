@@ -220,3 +220,41 @@ def test_the_pace_leaves_pauses_out_and_says_nothing_too_early(collection, names
     assert pace(queue, user).per_minute == pytest.approx(60 * 5 / 70, rel=0.01)
     Annotation.objects.filter(pk__in=[row.pk for row in rows[:2]]).delete()
     assert pace(queue, user).per_minute is None
+
+
+# ---- boxes drawn at random
+
+
+def test_a_share_of_all_boxes_is_drawn_at_random_among_the_doubtful(collection, settings):
+    settings.MIXCV_AUDIT_SHARE = 0.3
+    make.make_detected(collection, 60)
+    queue = make.queue_of(collection)
+    items = queue.items.select_related("detection")
+    drawn = [item for item in items if item.source == "audit"]
+    assert 30 <= len(drawn) <= 80  # of 180 boxes
+    assert any(item.detection.confidence > queue.doubtful_below for item in drawn)
+    assert any(item.detection.confidence < queue.doubtful_below for item in drawn)
+    assert all(0 <= item.score < queue.doubtful_below for item in drawn)
+    others = [item for item in items if item.source == "queue"]
+    assert all(item.detection.confidence < queue.doubtful_below for item in others)
+    assert queue.waiting_count == len(items)
+
+
+def test_the_draw_stands_when_the_threshold_moves(collection, settings):
+    settings.MIXCV_AUDIT_SHARE = 0.3
+    make.make_detected(collection, 20)
+    queue = make.queue_of(collection)
+    before = set(queue.items.filter(source="audit").values_list("detection_id", flat=True))
+    for below in (0.2, 0.9, 0.7):
+        queues.set_threshold(queue=queue, below=below, by=SYSTEM)
+    assert set(queue.items.filter(source="audit").values_list("detection_id", flat=True)) == before
+    queue.refresh_from_db()
+    assert queue.waiting_count == queue.items.filter(state="waiting").count()
+
+
+def test_a_box_that_was_drawn_says_so(collection, settings):
+    settings.MIXCV_AUDIT_SHARE = 1
+    make.make_detected(collection, 1)
+    queue = make.queue_of(collection)
+    boxes = work_on(queue, queue.items.first().image, make.make_user(queue.namespace)).boxes
+    assert {box.reason for box in boxes} == {f"{box.confidence:.2f} · drawn at random" for box in boxes}

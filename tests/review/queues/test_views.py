@@ -257,3 +257,12 @@ def test_seconds_without_end_are_left_out(browser: Client, queue: Queue, documen
 )
 def test_no_call_fails_on_a_hostile_body(browser: Client, queue: Queue, what: str, body: str) -> None:
     assert call(browser, queue, what, body)[0] == 422
+
+
+@pytest.mark.parametrize(("share", "source"), [(0, "queue"), (1, "audit")])
+def test_a_verdict_keeps_whether_its_box_was_drawn_at_random(queue, browser, settings, share, source) -> None:
+    settings.MIXCV_AUDIT_SHARE = share
+    doubtful = factories.detections_of(factories.make_detected(queue.collection)[0])[-1]
+    body = {"detection_id": doubtful.pk, "label": "confirmed", "revision": 0, "key": "k1"}
+    status, _ = call(browser, queue, "verdict", body)
+    assert (status, Annotation.objects.get().source) == (200, source)
