@@ -9,7 +9,12 @@ from typing import Any
 from django.db import connection
 from django.db.models import Max
 
+from mixcv.kernel.bulk import copy_in, reserve_keys
 from mixcv.kernel.models import Event
+
+# From here on COPY is quicker than an INSERT with that many parameters.
+_FEW = 50
+_COLUMNS = [field.column for field in Event._meta.concrete_fields]
 
 
 @dataclass(frozen=True)
@@ -52,4 +57,9 @@ def publish(*, namespace_id: int, actor: str, happenings: Iterable[Happening]) -
                 payload=item.payload,
             )
         )
-    return Event.objects.bulk_create(rows, batch_size=2000)
+    if len(rows) < _FEW:
+        return Event.objects.bulk_create(rows)
+    for row, key in zip(rows, reserve_keys(Event, len(rows)), strict=True):
+        row.pk = key
+    copy_in(Event, _COLUMNS, ([getattr(row, name) for name in _COLUMNS] for row in rows))
+    return rows

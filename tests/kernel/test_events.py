@@ -28,6 +28,19 @@ def test_each_subject_has_its_own_numbers():
     ]
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("number", [3, 200])
+def test_many_are_written_as_few_are(number):
+    told = [Happening("a", f"subject {n % 7}", {"n": n, "text": "ä\t\\\n'"}) for n in range(number)]
+    rows = publish(namespace_id=1, actor="x", happenings=told)
+    stored = {row.pk: row for row in Event.objects.all()}
+    assert len(stored) == number
+    for row, happening in zip(rows, told, strict=True):
+        assert stored[row.pk].payload == happening.payload
+        assert (stored[row.pk].event_id, stored[row.pk].subject_seq) == (row.event_id, row.subject_seq)
+        assert stored[row.pk].dispatched_at is None
+
+
 @pytest.mark.django_db(transaction=True)
 def test_writers_of_one_subject_queue_up():
     faults = []
