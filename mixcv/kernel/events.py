@@ -13,8 +13,8 @@ from mixcv.kernel.bulk import copy_in, reserve_keys
 from mixcv.kernel.models import Event
 
 # From here on COPY is quicker than an INSERT with that many parameters.
-_FEW = 50
-_COLUMNS = [field.column for field in Event._meta.concrete_fields]
+_FEW = 8
+_COLUMNS = [str(field.column) for field in Event._meta.concrete_fields]
 
 
 @dataclass(frozen=True)
