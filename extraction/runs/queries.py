@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from extraction.packages.models import ExtractorVersion
 from extraction.runs.domain.naming import parse_ref
@@ -99,6 +99,20 @@ def _waits_for(batches: Iterable[int]) -> dict[int, str]:
         first.setdefault(batch_id, version_id)
     versions = ExtractorVersion.objects.select_related("extractor").in_bulk(set(first.values()))
     return {batch_id: str(versions[version_id]) for batch_id, version_id in first.items()}
+
+
+def stuck_batches(namespace_id: int) -> int:
+    """How many batches have nothing left but items whose detector is not up."""
+    live = BatchItem.objects.filter(
+        batch=OuterRef("pk"), state__in=[BatchItem.State.PENDING, BatchItem.State.RUNNING]
+    )
+    moving = live.filter(
+        Q(state=BatchItem.State.RUNNING)
+        | Q(collection__extractor_version__state=ExtractorVersion.State.READY)
+        | Q(collection__extractor_version__state=ExtractorVersion.State.DEPLOYING)
+    )
+    under_way = Batch.objects.filter(namespace_id=namespace_id, state=Batch.State.PROCESSING)
+    return under_way.filter(Exists(live), ~Exists(moving)).count()
 
 
 def failed_items(

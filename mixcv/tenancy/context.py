@@ -6,14 +6,14 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from mixcv.kernel.frame import nav_counts
+from mixcv.kernel.frame import nav_counts, stuck_jobs
 from mixcv.kernel.models import Job
 from mixcv.tenancy.models import User
 from mixcv.tenancy.queries import namespaces_of
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """`namespace`, `namespaces`, `role`, `counts` by nav entry, `running_jobs`, `theme`. Not for fragments."""
+    """`namespace`, `namespaces`, `role`, `counts` by nav entry, running and stuck jobs, `theme`. Not for fragments."""
     user = getattr(request, "user", None)
     if not isinstance(user, User):
         return {"theme": "dark"}
@@ -28,7 +28,9 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         context["counts"] = {
             name: number for count in nav_counts for name, number in count(namespace.pk).items()
         }
-        context["running_jobs"] = Job.objects.filter(
+        live = Job.objects.filter(
             namespace_id=namespace.pk, state__in=[Job.State.PENDING, Job.State.RUNNING]
         ).count()
+        stuck = sum(count(namespace.pk) for count in stuck_jobs) if live else 0
+        context |= {"running_jobs": live - stuck, "stuck_jobs": stuck}
     return context

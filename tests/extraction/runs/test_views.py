@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from extraction.packages.models import ExtractorVersion
 from extraction.runs import domain
+from extraction.runs.domain import create_batch, submit_batch
 from extraction.runs.models import Batch, Collection
 from extraction.runs.queries import batch_progress, progress_of
 from mixcv.tenancy.actors import SYSTEM
@@ -202,3 +203,18 @@ def test_the_progress_of_many_is_that_of_each(collection: Collection, batch: Bat
     assert (found[batch.pk]["done"], found[batch.pk]["failed"], found[batch.pk]["waits_for"]) == (1, 1, "")
     assert found[waiting.pk]["waits_for"] == str(collection.extractor_version)
     assert (found[waiting.pk]["pending"], found[waiting.pk]["total"], found[empty.pk]["total"]) == (3, 3, 0)
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [("ready", "1 task running"), ("deploying", "1 task running"), ("failed", "1 task waits for a detector")],
+)
+def test_the_bar_tells_work_from_waiting_for_a_detector(
+    collection: Collection, state: str, words: str
+) -> None:
+    bucket = collection.buckets.get()
+    factories.make_objects(bucket, 1)
+    batch = create_batch(bucket=bucket, collections=[collection])
+    submit_batch(batch=batch)
+    ExtractorVersion.objects.update(state=state)
+    assert words in client_of(Role.MANAGER).get("/n/demo/batches/").content.decode()
