@@ -55,4 +55,3 @@ output_schema = {
 input_mappings = {"image": "image"}
 tier = 1
 tier_label = "OBJECT_DETECTION"
-compute_profile = {"resource_type": "gpu"}
