@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,13 +20,13 @@ from mixcv.kernel.filters import (
     Not,
     columns,
     fill,
-    matches,
     names_in,
     parse,
     tell_faults,
     to_q,
 )
 from mixcv.kernel.models import Job
+from tests.kernel.filters_in_memory import matches
 
 resolve = columns(
     {
@@ -122,7 +123,7 @@ def test_it_reads(raw: Any, node: Any) -> None:
         (leaf("a", "eq", {"b": ["\ud800"]}), "filters.value", "no text column holds"),
         (leaf("a", "eq", 10**30), "filters.value", "too large"),
         (leaf("a", "eq", "x" * 3000), "filters.value", "2000 characters"),
-        (leaf("a", "in", list(range(1001))), "filters.value", "1000 values"),
+        (leaf("a", "in", list(range(1001))), "filters.value", "1,000 values"),
         (leaf("a", "regex", "("), "filters.value", "no regular expression"),
         (leaf("a", "regex", "x" * 201), "filters.value", "200 characters"),
         (leaf("a", "regex", r"(a)\1"), "filters.value", "back references"),
@@ -146,6 +147,36 @@ def test_it_bounds_the_depth() -> None:
         raw = {"AND": [raw]}
     with pytest.raises(InvalidInput, match="levels deep"):
         parse(raw)
+
+
+def wide(breadth: int, depth: int, bottom: Any) -> Any:
+    return {"AND": [wide(breadth, depth - 1, bottom)] * breadth} if depth else bottom
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (wide(100, 8, {"a": 1}), "200 conditions"),
+        ({str(number): 1 for number in range(500_000)}, "200 conditions"),
+        (wide(100, 8, []), "1,000 groups"),
+        (wide(100, 8, {"OR": None}), "1,000 groups"),
+        (leaf("a", "eq", [[list(range(1000))] * 1000] * 1000), "1,000 values"),
+        ({"field": "a", **{f"k{n}": 1 for n in range(100_000)}}, "Unknown key k0"),
+    ],
+)
+def test_what_is_too_large_is_not_read_to_its_end(raw: Any, words: str) -> None:
+    begun = time.process_time()
+    with pytest.raises(InvalidInput, match=words) as refused:
+        parse(raw)
+    assert time.process_time() - begun < 0.5
+    assert len(refused.value.message) < 1000
+
+
+def test_a_deep_value_is_read_without_recursion() -> None:
+    value: Any = 1
+    for _ in range(900):
+        value = [value]
+    assert parse(leaf("a", "eq", value)) == Leaf("a", "eq", value)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,10 @@
-"""The filter language of lists and retrievers: read, compiled to SQL, or evaluated on a record.
+"""The filter language of lists and retrievers: read, and compiled to SQL.
 
 A filter is `{"AND": [...]}`, `{"OR": [...]}` or `{"NOT": [...]}` over leaves `{"field", "operator", "value"}`; a leaf
 alone, `{field: value}` and a list (all of it) are filters too. What a name means, and in which column it stands, a
 resolver says; see columns().
 """
 
-from mixcv.kernel.filters.evaluate import matches
 from mixcv.kernel.filters.query import Column, Kind, Resolve, columns, tell_faults, to_q
 from mixcv.kernel.filters.templates import fill, names_in
 from mixcv.kernel.filters.tree import OPERATORS, AllOf, AnyOf, Leaf, Node, Not, leaves, parse
@@ -23,7 +22,6 @@ __all__ = [
     "columns",
     "fill",
     "leaves",
-    "matches",
     "names_in",
     "parse",
     "tell_faults",

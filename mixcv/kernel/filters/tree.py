@@ -17,6 +17,7 @@ GEO = ("geo_radius", "geo_bounding_box", "geo_polygon")
 
 DEEPEST = 12
 MOST_LEAVES = 200
+MOST_GROUPS = 1000
 MOST_VALUES = 1000
 LONGEST_TEXT = 2000
 LONGEST_FIELD = 200
@@ -63,15 +64,30 @@ Node = AllOf | AnyOf | Not | Leaf
 _KINDS: dict[str, type[AllOf] | type[AnyOf] | type[Not]] = {"AND": AllOf, "OR": AnyOf, "NOT": Not}
 
 
+class _Counted:
+    """What was read of a filter so far. It stops at the bounds: what comes after them is not looked at."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._leaves = self._groups = 0
+
+    def leaf(self) -> None:
+        self._leaves += 1
+        if self._leaves > MOST_LEAVES:
+            _fault(self._place, f"A filter may have {MOST_LEAVES} conditions at most.")
+
+    def group(self) -> None:
+        self._groups += 1
+        if self._groups > MOST_GROUPS:
+            _fault(self._place, f"A filter may have {MOST_GROUPS:,} groups at most, empty ones too.")
+
+
 def parse(raw: Any, place: str = "filters") -> Node:
     """The tree of a filter. Nothing, and an empty object or list, is the filter that lets everything through.
 
     Raises InvalidInput, whose field is the place of the fault.
     """
-    node = _node(raw, place, depth=0, case_sensitive=False)
-    if sum(1 for _ in leaves(node)) > MOST_LEAVES:
-        _fault(place, f"A filter may have {MOST_LEAVES} conditions at most.")
-    return node
+    return _node(raw, place, _Counted(place), depth=0, case_sensitive=False)
 
 
 def leaves(node: Node) -> Iterator[Leaf]:
@@ -83,30 +99,37 @@ def leaves(node: Node) -> Iterator[Leaf]:
             yield from leaves(inner)
 
 
-def _node(raw: Any, place: str, *, depth: int, case_sensitive: bool) -> Node:
+def _node(raw: Any, place: str, counted: _Counted, *, depth: int, case_sensitive: bool) -> Node:
     if depth > DEEPEST:
         _fault(place, f"A filter may be nested {DEEPEST} levels deep at most.")
+    if not isinstance(raw, Mapping) or "field" not in raw:
+        counted.group()
     if raw is None:
         return AllOf(())
     if isinstance(raw, list):
-        return AllOf(_nodes(raw, place, depth, case_sensitive))
+        return AllOf(_nodes(raw, place, counted, depth, case_sensitive))
     if not isinstance(raw, Mapping):
         _fault(place, 'A filter is an object such as {"AND": [{"field": …, "operator": "eq", "value": …}]}.')
     exact = case_sensitive or _flag(raw.get("case_sensitive"), f"{place}.case_sensitive")
     if "field" in raw:
+        counted.leaf()
         return _leaf(raw, place, exact)
     if any(key in raw for key in _KINDS):
-        return _logic(raw, place, depth, exact)
-    short = [key for key in raw if key != "case_sensitive"]
-    return _one(AllOf(tuple(_short(key, raw[key], place, exact) for key in short)))
+        return _logic(raw, place, counted, depth, exact)
+    found = []
+    for key in raw:
+        if key != "case_sensitive":
+            counted.leaf()
+            found.append(_short(key, raw[key], place, exact))
+    return _one(AllOf(tuple(found)))
 
 
-def _logic(raw: Mapping[str, Any], place: str, depth: int, exact: bool) -> Node:
-    unknown = sorted(str(key) for key in set(raw) - set(_KINDS) - {"case_sensitive"})
+def _logic(raw: Mapping[str, Any], place: str, counted: _Counted, depth: int, exact: bool) -> Node:
+    unknown = set(raw) - set(_KINDS) - {"case_sensitive"}
     if unknown:
         _fault(
             place,
-            f"{', '.join(unknown)} beside AND, OR or NOT: put it into the list as a condition of its own.",
+            f"{_some(unknown)} beside AND, OR or NOT: put it into the list as a condition of its own.",
         )
     parts: list[Node] = []
     for key in _KINDS:
@@ -117,17 +140,24 @@ def _logic(raw: Mapping[str, Any], place: str, depth: int, exact: bool) -> Node:
             inner = [inner]
         if not isinstance(inner, list):
             _fault(f"{place}.{key}", f"{key} wants a list of conditions.")
-        nodes = _nodes(inner, f"{place}.{key}", depth, exact)
+        nodes = _nodes(inner, f"{place}.{key}", counted, depth, exact)
         if nodes:
             parts.append(_one(_KINDS[key](nodes)))
     return _one(AllOf(tuple(parts)))
 
 
-def _nodes(raw: list[Any], place: str, depth: int, exact: bool) -> tuple[Node, ...]:
+def _nodes(raw: list[Any], place: str, counted: _Counted, depth: int, exact: bool) -> tuple[Node, ...]:
     if len(raw) > MOST_LEAVES:
         _fault(place, f"A filter may have {MOST_LEAVES} conditions at most.")
-    found = [_node(item, f"{place}.{i}", depth=depth + 1, case_sensitive=exact) for i, item in enumerate(raw)]
-    return tuple(found)
+    return tuple(
+        _node(item, f"{place}.{number}", counted, depth=depth + 1, case_sensitive=exact)
+        for number, item in enumerate(raw)
+    )
+
+
+def _some(keys: set[Any]) -> str:
+    """The first few of the keys, none of them at length."""
+    return ", ".join(sorted(str(key)[:60] for key in keys)[:5])
 
 
 def _one(node: AllOf | AnyOf | Not) -> Node:
@@ -147,11 +177,11 @@ def _short(field: Any, value: Any, place: str, exact: bool) -> Leaf:
 
 
 def _leaf(raw: Mapping[str, Any], place: str, exact: bool) -> Leaf:
-    unknown = sorted(str(key) for key in set(raw) - _LEAF_KEYS)
+    unknown = set(raw) - _LEAF_KEYS
     if unknown:
         _fault(
             place,
-            f"Unknown key {', '.join(unknown)} in a condition. Accepted: {', '.join(sorted(_LEAF_KEYS))}.",
+            f"Unknown key {_some(unknown)} in a condition. Accepted: {', '.join(sorted(_LEAF_KEYS))}.",
         )
     operator = raw.get("operator") or "eq"
     if operator in GEO:
@@ -207,19 +237,21 @@ def _checked(leaf: Leaf) -> Leaf:
 
 
 def _bounded(value: Any, place: str) -> None:
-    """Refuse what no column can hold or no database can compare."""
-    if isinstance(value, str):
-        _text(value, place)
-    elif isinstance(value, int) and abs(value) >= LARGEST_INTEGER:
-        _fault(place, "That number is too large.")
-    elif isinstance(value, float) and not math.isfinite(value):
-        _fault(place, "That is no finite number.")
-    elif isinstance(value, Mapping | list):
-        if len(value) > MOST_VALUES:
-            _fault(place, f"At most {MOST_VALUES} values.")
-        inner = [*value.keys(), *value.values()] if isinstance(value, Mapping) else value
-        for item in inner:
-            _bounded(item, place)
+    """Refuse what no column can hold or no database can compare, and more values than that at any depth."""
+    left, seen = [value], 0
+    while left:
+        one = left.pop()
+        if isinstance(one, str):
+            _text(one, place)
+        elif isinstance(one, int) and abs(one) >= LARGEST_INTEGER:
+            _fault(place, "That number is too large.")
+        elif isinstance(one, float) and not math.isfinite(one):
+            _fault(place, "That is no finite number.")
+        elif isinstance(one, Mapping | list):
+            seen += len(one)
+            if seen > MOST_VALUES:
+                _fault(place, f"At most {MOST_VALUES:,} values.")
+            left += [*one.keys(), *one.values()] if isinstance(one, Mapping) else one
 
 
 def _text(value: str, place: str) -> None:

@@ -1,4 +1,4 @@
-"""A filter evaluated on one record in memory. It is what the SQL of query.py must agree with."""
+"""A filter evaluated on one record in memory. It is what the SQL must agree with."""
 
 from __future__ import annotations
 
