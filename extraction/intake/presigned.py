@@ -94,14 +94,22 @@ def signed_upload(*, ref: str, expires: str, signature: str) -> Upload:
     return row
 
 
-def receive(*, upload: Upload, stream: IO[bytes]) -> Upload:
-    """Keep the bytes of a signed address. Sent again before the confirmation, the latest stand. Raises TooLarge."""
+def receive(*, upload: Upload, stream: IO[bytes], length: int | None = None) -> Upload:
+    """Keep the bytes of a signed address. Sent again before the confirmation, the latest stand.
+
+    `length` is what the sender said beforehand. Raises TooLarge, InvalidInput for an empty or a broken-off body.
+    """
     folder = Path(settings.MIXCV_CACHE) / "incoming"
     folder.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=folder, prefix="upload-")
     path = Path(name)
     try:
         size, sha256, md5 = _copy(stream, handle, most=most_bytes(upload.kind))
+        if length is not None and size != length:
+            raise InvalidInput(
+                f"{size:,} bytes came of {length:,}: the connection broke off. Send the file again.",
+                field="body",
+            )
         blob = Blob(
             namespace=upload.namespace,
             sha256=sha256,
@@ -135,11 +143,18 @@ def most_bytes(kind: str) -> int:
     )
 
 
-def take_upload(*, namespace: Namespace, ref: str, kind: str, file_size_bytes: int | None = None) -> Upload:
+def take_upload(
+    *,
+    namespace: Namespace,
+    ref: str,
+    kind: str,
+    file_size_bytes: int | None = None,
+    etag: str | None = None,
+) -> Upload:
     """The upload to be confirmed, locked: call it in the transaction of what is made of it.
 
-    Raises NotFound, NothingSent before its bytes came, Conflict where it was confirmed before, InvalidInput where the
-    size that the sender tells is not the size that came.
+    Raises NotFound, NothingSent before its bytes came, Conflict where it was confirmed before, InvalidInput where size
+    or etag (MD5) that the sender tells are not those of what came.
     """
     row = (
         Upload.objects.select_for_update(of=("self",))
@@ -157,6 +172,10 @@ def take_upload(*, namespace: Namespace, ref: str, kind: str, file_size_bytes: i
         raise InvalidInput(
             f"file_size_bytes is {file_size_bytes:,}, but {row.blob.size:,} bytes came. Send the file again.",
             field="file_size_bytes",
+        )
+    if etag and etag.strip('"').lower() != row.etag:
+        raise InvalidInput(
+            f"etag is {etag[:100]!r}, but what came has {row.etag}. Send the file again.", field="etag"
         )
     return row
 

@@ -28,7 +28,8 @@ def put_bytes(request: HttpRequest, upload_id: str) -> HttpResponse:
         length = request.META.get("CONTENT_LENGTH") or "0"
         if length.isdigit() and int(length) > most_bytes(row.kind):
             raise TooLarge(f"The file has more than {most_bytes(row.kind) / 1e6:,.1f} MB, the most allowed.")
-        row = receive(upload=row, stream=request)  # type: ignore[arg-type]  # a request reads like a file
+        said = int(length) if length.isdigit() and "CONTENT_LENGTH" in request.META else None
+        row = receive(upload=row, stream=request, length=said)  # type: ignore[arg-type]  # a request reads like a file
     except DomainError as error:
         return error_response(error)
     return HttpResponse(status=200, headers={"ETag": f'"{row.etag}"'})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Count, Sum
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -53,7 +54,7 @@ class UploadBody(StrictSerializer):
 
 
 class UploadsBody(StrictSerializer):
-    uploads = UploadBody(many=True)
+    uploads = UploadBody(many=True, min_length=1, max_length=1000)
     shared_metadata = serializers.DictField(required=False, allow_null=True)
     shared_object_metadata = serializers.DictField(required=False, allow_null=True)
 
@@ -205,7 +206,8 @@ class UploadBatch(Uploads):
             self.data.get("shared_metadata") or {},
             self.data.get("shared_object_metadata") or {},
         )
-        rows = [self.make(bucket, one, shared, of_object) for one in self.data["uploads"]]
+        with transaction.atomic():
+            rows = [self.make(bucket, one, shared, of_object) for one in self.data["uploads"]]
         return Response({"uploads": [present(row, request) for row in rows], "total": len(rows)})
 
 
@@ -257,6 +259,7 @@ class ConfirmUpload(NamespacedView):
             bucket=bucket,
             ref=upload_id,
             file_size_bytes=self.data.get("file_size_bytes"),
+            etag=self.data.get("etag"),
             policy=self.query.get("policy", ""),
             by=self.actor,
         )

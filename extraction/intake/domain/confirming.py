@@ -15,7 +15,13 @@ from mixcv.tenancy.actors import Actor
 
 
 def confirm_object(
-    *, bucket: Bucket, ref: str, by: Actor, file_size_bytes: int | None = None, policy: str = ""
+    *,
+    bucket: Bucket,
+    ref: str,
+    by: Actor,
+    file_size_bytes: int | None = None,
+    etag: str | None = None,
+    policy: str = "",
 ) -> Outcome | None:
     """Make the object of an upload whose bytes came; None where it was made without one.
 
@@ -23,7 +29,11 @@ def confirm_object(
     """
     with transaction.atomic():
         upload = take_upload(
-            namespace=bucket.namespace, ref=ref, kind=Upload.Kind.OBJECT, file_size_bytes=file_size_bytes
+            namespace=bucket.namespace,
+            ref=ref,
+            kind=Upload.Kind.OBJECT,
+            file_size_bytes=file_size_bytes,
+            etag=etag,
         )
         if upload.bucket_id != bucket.pk:
             raise NotFound(f"There is no upload {ref[:100]!r} of {bucket.name}.", field="upload_id")

@@ -160,6 +160,7 @@ class ConfirmUpload(NamespacedView):
                 namespace=self.namespace,
                 ref=upload_id,
                 file_size_bytes=self.data.get("file_size_bytes"),
+                etag=self.data.get("etag"),
                 by=self.actor,
             )
         except InvalidInput as error:

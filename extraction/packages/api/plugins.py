@@ -86,7 +86,11 @@ class ConfirmUpload(NamespacedView):
         size = self.data.get("file_size_bytes")
         try:
             version = domain.confirm_package(
-                namespace=self.namespace, ref=upload_id, file_size_bytes=size, by=self.actor
+                namespace=self.namespace,
+                ref=upload_id,
+                file_size_bytes=size,
+                etag=self.data.get("etag"),
+                by=self.actor,
             )
         except domain.InvalidPackage as error:
             return Response(_refused(error, upload_id))

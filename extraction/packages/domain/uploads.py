@@ -45,12 +45,21 @@ def ask_for_package(
 
 
 def confirm_package(
-    *, namespace: Namespace, ref: str, file_size_bytes: int | None = None, by: Actor
+    *,
+    namespace: Namespace,
+    ref: str,
+    file_size_bytes: int | None = None,
+    etag: str | None = None,
+    by: Actor,
 ) -> ExtractorVersion:
     """The version of a package that was sent. Raises InvalidPackage, after which better bytes may be sent."""
     with transaction.atomic():
         upload = take_upload(
-            namespace=namespace, ref=ref, kind=Upload.Kind.PACKAGE, file_size_bytes=file_size_bytes
+            namespace=namespace,
+            ref=ref,
+            kind=Upload.Kind.PACKAGE,
+            file_size_bytes=file_size_bytes,
+            etag=etag,
         )
         assert upload.blob is not None
         version = register_package(namespace=namespace, archive=upload.blob, by=by, **upload.params)
@@ -100,12 +109,21 @@ def ask_for_model(
 
 
 def confirm_model(
-    *, namespace: Namespace, ref: str, file_size_bytes: int | None = None, by: Actor
+    *,
+    namespace: Namespace,
+    ref: str,
+    file_size_bytes: int | None = None,
+    etag: str | None = None,
+    by: Actor,
 ) -> RegistryModel:
     """The model whose bytes were sent. Raises InvalidInput where they are none, after which better ones may be."""
     with transaction.atomic():
         upload = take_upload(
-            namespace=namespace, ref=ref, kind=Upload.Kind.MODEL, file_size_bytes=file_size_bytes
+            namespace=namespace,
+            ref=ref,
+            kind=Upload.Kind.MODEL,
+            file_size_bytes=file_size_bytes,
+            etag=etag,
         )
         assert upload.blob is not None
         path = storage.local_path(upload.blob.storage_name)
