@@ -7,6 +7,7 @@ bytes, and a file that swells more than anything real does (a bomb).
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import shutil
 import stat
@@ -124,26 +125,41 @@ def top_folder(entries: list[Entry], wanted: str) -> str:
 
 @contextmanager
 def _opened_zip(path: Path, bounds: Bounds) -> Iterator[zipfile.ZipFile]:
-    _check_directory(path, bounds)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with _Measured(path, bounds) as file, zipfile.ZipFile(file) as archive:
+            file.opened = True
             yield archive
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise ArchiveRefused(f"This is no zip archive that can be read: {error}.", field="file") from None
 
 
-def _check_directory(path: Path, bounds: Bounds) -> None:
-    """Raises ArchiveRefused for a table of contents that is too long to be read into memory.
+class _Measured(io.FileIO):
+    """A zip's file that gives no table of contents which is too long to be held in memory.
 
-    Its size stands in the record at a zip's end (APPNOTE 4.3.16), before a comment of at most 64 KiB.
+    Where the table stands and how long it is, several records at the end may say, each in its own way. So what is
+    measured is what opening the archive really reads, whichever of them is believed.
     """
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _END_RECORD))
-        end = file.read()
-    at = end.rfind(b"PK\x05\x06")
-    size = int.from_bytes(end[at + 12 : at + 16], "little") if at >= 0 else 0
-    if size > bounds.files * _LONGEST_LINE:
-        raise ArchiveRefused(f"The archive holds more than {bounds.files:,} files and folders.", field="file")
+
+    def __init__(self, path: Path, bounds: Bounds) -> None:
+        super().__init__(path)
+        self.opened = False
+        self._files = bounds.files
+        self._left = bounds.files * _LONGEST_LINE + 2 * _END_RECORD
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.opened:
+            return super().read(-1 if size is None else size)
+        there = max(0, os.fstat(self.fileno()).st_size - self.tell())
+        self._left -= there if size is None or size < 0 else min(size, there)
+        if self._left < 0:
+            raise self._too_many()
+        data = super().read(-1 if size is None else size)
+        if data.count(b"PK\x01\x02") > self._files:
+            raise self._too_many()
+        return data
+
+    def _too_many(self) -> ArchiveRefused:
+        return ArchiveRefused(f"The archive holds more than {self._files:,} files and folders.", field="file")
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import io
 import stat
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -93,19 +94,76 @@ def test_files_are_counted_folders_too(file: Path) -> None:
         list_tar(file, SMALL)
 
 
-def test_a_table_of_contents_that_is_too_long_is_not_even_read(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with zipfile.ZipFile(file, "w") as archive:
-        for number in range(500):
+def many(count: int, comment: bytes = b"") -> bytearray:
+    """A zip of `count` empty files."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for number in range(count):
             archive.writestr(f"{number}", "")
+        archive.comment = comment
+    return bytearray(out.getvalue())
 
-    def read(*args: object) -> None:
-        raise AssertionError("it was read")
 
-    monkeypatch.setattr(zipfile, "ZipFile", read)
+def end_of(data: bytearray) -> int:
+    return data.rindex(b"PK\x05\x06")
+
+
+def long_directory() -> bytes:
+    return bytes(many(500))
+
+
+def small_size_beside_a_larger_record() -> bytes:
+    """The size in the last record is 100; the one that counts stands in the record of 64 bits before it."""
+    data = many(70_000)
+    at = end_of(data)
+    data[at + 12 : at + 16] = (100).to_bytes(4, "little")
+    return bytes(data)
+
+
+def a_record_within_the_record() -> bytes:
+    data = many(500)
+    at = end_of(data)
+    data[at + 8 : at + 12] = b"PK\x05\x06"
+    return bytes(data)
+
+
+def short_entries() -> bytes:
+    """Few bytes, and many more entries than there may be."""
+    return bytes(many(100))
+
+
+def behind_a_comment() -> bytes:
+    return bytes(many(500, b"c" * 60_000))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        long_directory,
+        small_size_beside_a_larger_record,
+        a_record_within_the_record,
+        short_entries,
+        behind_a_comment,
+    ],
+)
+def test_a_table_of_contents_that_is_too_long_is_not_taken_in(
+    file: Path, monkeypatch: pytest.MonkeyPatch, made: Callable[[], bytes]
+) -> None:
+    file.write_bytes(made())
+
+    def taken(*args: object) -> None:
+        raise AssertionError("an entry was taken in")
+
+    monkeypatch.setattr(zipfile, "ZipInfo", taken)
     with pytest.raises(ArchiveRefused, match="more than 5 files"):
         list_zip(file, SMALL)
+
+
+def test_a_comment_and_records_of_64_bits_do_no_harm(file: Path) -> None:
+    file.write_bytes(bytes(many(5, b"c" * 60_000)))
+    assert len(list_zip(file, SMALL)) == 5
+    file.write_bytes(bytes(many(70_000)))
+    assert len(list_zip(file, Bounds(files=70_000, unpacked=1))) == 70_000
 
 
 def test_bytes_are_counted_those_of_litter_too(file: Path) -> None:
