@@ -11,7 +11,7 @@ class ExtractionConfig(AppConfig):
         from extraction.runs.domain.documents import follow_objects, leave_with_objects, stay_with_collections
         from extraction.runs.jobs import BATCH
         from extraction.runs.queries import stuck_batches
-        from extraction.search.indexing import KIND
+        from extraction.search.indexing import KIND, cancel_index
         from extraction.search.stages import register_stages
         from mixcv.kernel.frame import stuck_jobs
         from mixcv.kernel.jobs import JobKind, job_kinds
@@ -22,5 +22,5 @@ class ExtractionConfig(AppConfig):
         bucket_leaving.add("extraction.runs", stay_with_collections)
         job_kinds.add("batch", BATCH)
         stuck_jobs.add("extraction.runs", stuck_batches)
-        job_kinds.add("vector_index", JobKind(KIND, "engine_object_processing"))
+        job_kinds.add("vector_index", JobKind(KIND, "engine_object_processing", cancel_index))
         register_stages()

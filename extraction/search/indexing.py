@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import connection, transaction
@@ -14,6 +15,7 @@ from extraction.search.features import rows_of
 from extraction.search.vectors import has_index, index_name
 from mixcv.celery import app
 from mixcv.kernel.models import Job
+from mixcv.tenancy.actors import Actor
 
 KIND = "vector_index"
 TASK = "extraction.build_vector_index"
@@ -23,13 +25,13 @@ RETRY_AFTER = timedelta(minutes=10)
 
 
 def want_index(feature: Feature) -> None:
-    """Let a worker build the feature's index, unless one is at it, or failed at it just now."""
+    """Let a worker build the feature's index, unless one is at it, or it failed or was stopped just now."""
     feature = rows_of(feature)
     subject, now = index_name(feature), timezone.now()
     busy = Job.objects.filter(kind=KIND, subject=subject).filter(
         Q(state=Job.State.PENDING, created_at__gt=now - RETRY_AFTER)
         | Q(state=Job.State.RUNNING, lease_until__gt=now)
-        | Q(state=Job.State.FAILED, finished_at__gt=now - RETRY_AFTER)
+        | Q(state__in=[Job.State.FAILED, Job.State.CANCELED], finished_at__gt=now - RETRY_AFTER)
     )
     if busy.exists():
         return
@@ -56,25 +58,51 @@ def build_index(*, job_id: int) -> None:
         _end(job, Job.State.FAILED, "The feature is gone.")
         return
     try:
-        create_index(feature)
+        create_index(feature, check=lambda: _check_wanted(job))
+    except _Stopped:
+        _end(job, Job.State.CANCELED, "")
     except Exception as error:
         _end(job, Job.State.FAILED, f"The index could not be built: {error}"[:1000])
         raise
-    _end(job, Job.State.COMPLETED, "")
+    else:
+        _end(job, Job.State.COMPLETED, "")
 
 
-def create_index(feature: Feature) -> None:
-    """Runs outside a transaction, as building concurrently must."""
+class _Stopped(Exception):
+    """Somebody asked for the job to stop."""
+
+
+def _check_wanted(job: Job) -> None:
+    if Job.objects.filter(pk=job.pk, cancel_requested=True).exists():
+        raise _Stopped
+
+
+def cancel_index(job: Job, by: Actor) -> None:
+    """A build that no worker is at is over at once; one that is running stops before its next step.
+
+    The step that builds cannot be left: an index that was built by then stays.
+    """
+    idle = Q(state=Job.State.PENDING) | Q(state=Job.State.RUNNING, lease_until__lt=timezone.now())
+    Job.objects.filter(idle, pk=job.pk).update(
+        state=Job.State.CANCELED, cancel_requested=True, finished_at=timezone.now(), lease_until=None
+    )
+
+
+def create_index(feature: Feature, check: Callable[[], None] = lambda: None) -> None:
+    """Runs outside a transaction, as building concurrently must. `check` is called before each step and at the end."""
     assert feature.space is not None
     name, table = index_name(feature), connection.ops.quote_name(Embedding._meta.db_table)
     dimension, key = int(feature.space.dimension), int(rows_of(feature).pk)
     with connection.cursor() as cursor:
+        check()
         if not has_index(feature):
             cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")  # what a broken build left
+        check()
         cursor.execute(
             f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {table} "
             f"USING hnsw ((vector::halfvec({dimension})) halfvec_cosine_ops) WHERE feature_id = {key}"
         )
+    check()
 
 
 def _end(job: Job, state: str, error: str) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 from django.db import connection
+from django.utils import timezone
 from pgvector import HalfVector
 
 from extraction.packages.models import Feature
@@ -15,6 +17,8 @@ from extraction.search import indexing, vectors
 from extraction.search.stages.feature_search import want_index as wanted_by_search
 from extraction.search.vectors import has_index, nearest
 from mixcv.kernel.models import Job
+from mixcv.tenancy.actors import SYSTEM
+from mixcv.tenancy.domain import cancel_job
 from tests.extraction.search.searches import axis, feature_of, found_by, stage, uri_of
 from tests.factories import found, make_bucket, make_collection, make_detected, make_namespace
 
@@ -155,3 +159,58 @@ def test_a_feature_that_outgrows_exact_search_gets_its_index(monkeypatch: pytest
     finally:
         with connection.cursor() as cursor:
             cursor.execute(f"DROP INDEX IF EXISTS {vectors.index_name(feature)}")
+
+
+@pytest.fixture
+def wanted(_unsent: None) -> tuple[Feature, Job]:
+    """A feature whose index is wanted, and the job that is to build it."""
+    feature = feature_of(make_collection(make_bucket(make_namespace())))
+    indexing.want_index(feature)
+    return feature, Job.objects.get(kind="vector_index")
+
+
+@pytest.fixture(autouse=True)
+def _unsent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The session's worker gets no job of these tests."""
+    monkeypatch.setattr(indexing.app, "send_task", lambda *args, **kwargs: None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_build_that_nobody_began_is_cancelled_at_once(wanted: tuple[Feature, Job]) -> None:
+    feature, job = wanted
+    cancel_job(job=job, by=SYSTEM)
+    job.refresh_from_db()
+    assert (job.state, job.finished_at is not None) == ("CANCELED", True)
+    indexing.build_index(job_id=job.pk)
+    assert not has_index(feature)
+    # What a person stopped does not begin again with the next search.
+    indexing.want_index(feature)
+    assert Job.objects.filter(kind="vector_index").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_build_stops_before_its_next_step(
+    wanted: tuple[Feature, Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feature, job = wanted
+    looked = indexing.has_index
+
+    def cancelled_meanwhile(one: Feature) -> bool:
+        cancel_job(job=Job.objects.get(pk=job.pk), by=SYSTEM)
+        return looked(one)
+
+    monkeypatch.setattr(indexing, "has_index", cancelled_meanwhile)
+    indexing.build_index(job_id=job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.cancel_requested, job.lease_until) == ("CANCELED", True, None)
+    assert not looked(feature)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_build_that_its_worker_left_is_cancelled_at_once(wanted: tuple[Feature, Job]) -> None:
+    _, job = wanted
+    past = timezone.now() - timedelta(minutes=1)
+    Job.objects.filter(pk=job.pk).update(state="RUNNING", lease_until=past)
+    cancel_job(job=Job.objects.get(pk=job.pk), by=SYSTEM)
+    job.refresh_from_db()
+    assert job.state == "CANCELED"
