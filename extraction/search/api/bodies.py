@@ -57,7 +57,8 @@ class RetrieverFields(StrictSerializer):
 class RetrieverBody(RetrieverFields):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs = super().validate(attrs)
-        missing = [name for name in ("retriever_name", "stages") if not attrs.get(name)]
+        # A list without stages is sent: what it lacks is told with the stages that there are.
+        missing = [name for name in ("retriever_name", "stages") if attrs.get(name) in (None, "")]
         if missing:
             raise serializers.ValidationError({name: ["This field is required."] for name in missing})
         return attrs

@@ -254,6 +254,19 @@ def test_what_fills_a_queue_stays(api: Api, collection: Collection) -> None:
     assert Retriever.objects.filter(public_id=name).exists()
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("patch", "retrievers/low", {"stages": []}),
+        ("post", "retrievers/low/clone", {"name": "copy", "stages": []}),
+        ("post", "retrievers/execute", {"stages": []}),
+    ],
+)
+def test_no_stages_are_too_few_everywhere(api: Api, method: str, path: str, body: Any) -> None:
+    api("post", "retrievers", doubtful())
+    assert "1 to 20 stages" in api(method, path, body, 422)["error"]["message"]
+
+
 def test_a_queues_retriever_runs(api: Api, collection: Collection) -> None:
     make_detected(collection)
     ran = api("post", f"retrievers/{queue_of(collection).retriever.public_id}/execute", {})
@@ -273,6 +286,7 @@ def test_stages_are_listed(api: Api) -> None:
     [
         ({}, 422, "This field is required"),
         ({"retriever_name": "x"}, 422, "This field is required"),
+        ({"name": "x", "stages": []}, 422, "A search has 1 to 20 stages. There are: feature_search"),
         ({"name": "x", "stages": [stage("rerank")]}, 422, "There are: feature_search"),
         ({"name": "x", "stages": [stage("taxonomy_enrich")]}, 422, "comes with the taxonomies"),
         ({"name": "x", "stages": ["limit"]}, 422, "stages"),
