@@ -9,8 +9,10 @@ class ExtractionConfig(AppConfig):
         from extraction.intake.hooks import bucket_leaving, objects_changed, objects_leaving, objects_ready
         from extraction.runs.domain import add_ready_objects
         from extraction.runs.domain.documents import follow_objects, leave_with_objects, stay_with_collections
+        from extraction.runs.hooks import collection_leaving
         from extraction.runs.jobs import BATCH
         from extraction.runs.queries import stuck_batches
+        from extraction.search.domain.leaving import leave_collection
         from extraction.search.indexing import KIND, cancel_index
         from extraction.search.stages import register_stages
         from mixcv.kernel.frame import stuck_jobs
@@ -20,6 +22,7 @@ class ExtractionConfig(AppConfig):
         objects_changed.add("extraction.runs", follow_objects)
         objects_leaving.add("extraction.runs", leave_with_objects)
         bucket_leaving.add("extraction.runs", stay_with_collections)
+        collection_leaving.add("extraction.search", leave_collection)
         job_kinds.add("batch", BATCH)
         stuck_jobs.add("extraction.runs", stuck_batches)
         job_kinds.add("vector_index", JobKind(KIND, "engine_object_processing", cancel_index))

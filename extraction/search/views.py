@@ -101,6 +101,7 @@ def retriever(request: AppRequest, retriever: str) -> HttpResponse:
         "here": HERE,
         "retriever": row,
         "collections": row.collections.all(),
+        "gone": domain.deleted_collections(row),
         "inputs": inputs_of(row),
         "recent": [(one, _steps(one)) for one in recent],
     }

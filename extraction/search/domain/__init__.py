@@ -1,5 +1,6 @@
 """Verbs of retrievers: made, changed, copied, deleted, run."""
 
+from extraction.search.domain.leaving import deleted_collections, leave_collection
 from extraction.search.domain.retrievers import (
     RetrieverInUse,
     clone_retriever,
@@ -24,8 +25,10 @@ __all__ = [
     "clone_retriever",
     "create_retriever",
     "delete_retriever",
+    "deleted_collections",
     "ensure_retriever",
     "execute",
+    "leave_collection",
     "page_of_execution",
     "plan_of",
     "selection_of",

@@ -12,6 +12,7 @@ from django.db.models import ProtectedError
 from extraction.intake.schema import check_json
 from extraction.runs.models import Collection
 from extraction.search.definition import read_schema, read_stages
+from extraction.search.domain.leaving import GONE, marked
 from extraction.search.models import Retriever
 from mixcv.kernel.errors import AlreadyExists, Conflict, InvalidInput
 from mixcv.kernel.events import Happening, publish
@@ -92,8 +93,8 @@ def update_retriever(
             row.name = _free_name(row, _name(changes["name"]))
         if "input_schema" in changes:
             row.input_schema = read_schema(changes["input_schema"])
-        if "metadata" in changes:
-            row.metadata = _metadata(changes["metadata"])
+        metadata = _metadata(changes["metadata"]) if "metadata" in changes else row.metadata
+        row.metadata = marked(metadata, before=row.metadata, collections=collections)
         if "tags" in changes:
             row.tags = _tags(changes["tags"])
         if "description" in changes:
@@ -115,6 +116,7 @@ def clone_retriever(
 ) -> Retriever:
     """A copy under another name, with some of it changed."""
     changes = changes or {}
+    metadata = _metadata(changes.get("metadata", retriever.metadata))
     return create_retriever(
         namespace=retriever.namespace,
         name=name,
@@ -122,7 +124,7 @@ def clone_retriever(
         unit=changes.get("unit") or (None if "stages" in changes else retriever.unit),
         input_schema=changes.get("input_schema", retriever.input_schema),
         description=changes.get("description", retriever.description),
-        metadata=changes.get("metadata", retriever.metadata),
+        metadata=marked(metadata, before=retriever.metadata, collections=collections),
         tags=changes.get("tags", retriever.tags),
         collections=list(retriever.collections.all()) if collections is None else collections,
         by=by,
@@ -154,6 +156,8 @@ def ensure_retriever(
     if len(name) > LONGEST_NAME:
         name = f"{name[: LONGEST_NAME - 9]}_{sha256(name.encode()).hexdigest()[:8]}"
     found = Retriever.objects.filter(namespace=namespace, public_id=named_id("ret", name)).first()
+    if found and GONE in found.metadata:
+        return update_retriever(retriever=found, changes={}, collections=collections)
     if found:
         return found
     return create_retriever(

@@ -13,6 +13,7 @@ from extraction.intake.schema import check_json
 from extraction.runs.domain.collections import get_collection
 from extraction.runs.models import Collection, Detection, Document
 from extraction.search.definition import check_inputs, read_stages
+from extraction.search.domain.leaving import deleted_collections
 from extraction.search.fields import detection_id, document_id, resolver
 from extraction.search.models import Execution, Retriever, Unit
 from extraction.search.stages import Context, Hit, Selection, get_stage
@@ -35,6 +36,9 @@ class Plan:
     collections: Sequence[str] = ()
     input_schema: dict[str, Any] = field(default_factory=dict)
     retriever: Retriever | None = None
+    gone: Sequence[
+        str
+    ] = ()  # names of the collections that it searched, all of them deleted: it finds nothing
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -59,7 +63,8 @@ class Ran:
 
 def plan_of(retriever: Retriever) -> Plan:
     refs = [row.public_id for row in retriever.collections.all()]
-    return Plan(retriever.stages, retriever.unit, refs, retriever.input_schema, retriever)
+    gone = deleted_collections(retriever)
+    return Plan(retriever.stages, retriever.unit, refs, retriever.input_schema, retriever, gone)
 
 
 def execute(
@@ -143,6 +148,12 @@ def _run(
     collections = [get_collection(namespace, ref) for ref in plan.collections]
     context = Context(namespace, plan.unit, collections or None)
     rows = rows_of_unit(namespace, plan.unit, collections)
+    if plan.gone:
+        rows = rows.filter(pk__in=[])
+        context.warnings.append(
+            f"{', '.join(plan.gone)} was deleted, which is all that this searched: it finds nothing. "
+            "Name other collections in collection_identifiers, or none to search all."
+        )
     rows = rows.filter(to_q(parse(fill(filters, inputs, plan.input_schema)), resolver(plan.unit)))
     selection = Selection(narrowed(rows) if narrowed else rows)
     taken = selection.count()
