@@ -23,7 +23,7 @@ BLOB_KEYS = ("property", "type", "data", "key_prefix", "metadata")
 TOLERATED = frozenset(
     {"canonicalize_source", "force_remirror", "edges", "checksum", "properties", "upload_id", "details"}
 )
-FORM_KEYS = ("metadata", "key_prefix", "property", "skip_duplicates")
+FORM_KEYS = ("metadata", "key_prefix", "property", "skip_duplicates", "idempotency_key")
 MOST_OBJECTS = 1000
 _GROUP_FILES, _GROUP_BYTES = 64, 128_000_000
 
@@ -99,14 +99,9 @@ def object_body(
     merged = {name: body[name] for name in fields if name in body and name not in OBJECT_KEYS} | dict(
         metadata
     )
-    idempotency = body.get("idempotency_key") or ""
-    if not isinstance(idempotency, str) or len(idempotency) > 255 or not idempotency.isprintable():
-        faults.add(
-            InvalidInput(
-                "idempotency_key is text of at most 255 printable characters.",
-                field=f"{place}idempotency_key",
-            )
-        )
+    idempotency = ""
+    with faults.of():
+        idempotency = idempotency_key(body.get("idempotency_key"), f"{place}idempotency_key")
     image = _blobs(body.get("blobs"), fields, merged, place, faults, needs_image=needs_image)
     prefix = ""
     with faults.of():
@@ -223,6 +218,7 @@ def from_file(
     prefix: str = "",
     name: str = "",
     property_name: str = "image",
+    idempotency_key: str = "",
 ) -> Incoming | DomainError:
     """An uploaded file, or why it is not even read."""
     try:
@@ -231,22 +227,37 @@ def from_file(
         return error
     key = _joined(prefix, name or file.name or "image")
     return Incoming(
-        key, data=file.read(), content_type=file.content_type or "", metadata=metadata, property=property_name
+        key,
+        data=file.read(),
+        content_type=file.content_type or "",
+        metadata=metadata,
+        property=property_name,
+        idempotency_key=idempotency_key,
     )
 
 
-def in_groups(files: Sequence[UploadedFile[Any]]) -> Iterator[Sequence[UploadedFile[Any]]]:
-    """Files in groups that fit into memory together, in their order."""
-    group: list[UploadedFile[Any]] = []
+def in_groups(files: Sequence[UploadedFile[Any]], order: Sequence[int]) -> Iterator[list[int]]:
+    """The places of files in groups that fit into memory together, in this order."""
+    group: list[int] = []
     size = 0
-    for file in files:
-        if group and (len(group) >= _GROUP_FILES or size + (file.size or 0) > _GROUP_BYTES):
+    for place in order:
+        own = files[place].size or 0
+        if group and (len(group) >= _GROUP_FILES or size + own > _GROUP_BYTES):
             yield group
             group, size = [], 0
-        group.append(file)
-        size += file.size or 0
+        group.append(place)
+        size += own
     if group:
         yield group
+
+
+def idempotency_key(value: Any, field: str = "idempotency_key") -> str:
+    """What the sender calls an object, or nothing. Raises InvalidInput."""
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > 255 or not value.isprintable():
+        raise InvalidInput("idempotency_key is text of at most 255 printable characters.", field=field)
+    return value
 
 
 def _prefix(value: Any, field: str) -> str:

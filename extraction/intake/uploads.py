@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
+from django.db import connection
 
 from extraction.intake.bodies import from_file, in_groups
-from extraction.intake.domain import Incoming, Outcome, add_objects
+from extraction.intake.domain import Incoming, Outcome
+from extraction.intake.domain.objects import Kept, add_kept, keep_incoming
 from extraction.intake.models import Bucket
-from mixcv.kernel.errors import DomainError
 from mixcv.tenancy.actors import Actor
 
 
@@ -24,36 +26,50 @@ def add_files(
     prefix: str = "",
     property_name: str = "image",
     skip_duplicates: bool = False,
+    policy: str = "",
+    idempotency_key: str = "",
 ) -> list[Outcome]:
-    """One outcome per file, in order. `names` are relative paths where the browser knows them."""
+    """One outcome per file, in order. `names` are relative paths where the browser knows them.
+
+    Files are read group by group, so that many of them never lie in memory together; objects are made at the end.
+    """
     paths = list(names) if len(names) == len(files) else [file.name or "image" for file in files]
-    outcomes: list[Outcome] = []
-    for group in in_groups(files):
-        read = [
-            from_file(
-                file,
+    outcomes: dict[int, Outcome] = {}
+    places: list[int] = []
+    kept: list[Kept] = []
+    for group in in_groups(files, _order(files)):
+        good: list[Incoming] = []
+        for place in group:
+            item = from_file(
+                files[place],
                 metadata=metadata or {},
                 prefix=prefix,
-                name=paths[len(outcomes) + place],
+                name=paths[place],
                 property_name=property_name,
+                idempotency_key=idempotency_key,
             )
-            for place, file in enumerate(group)
-        ]
-        done = iter(
-            add_objects(
-                bucket=bucket,
-                incoming=[item for item in read if isinstance(item, Incoming)],
-                by=by,
-                skip_duplicates=skip_duplicates,
-            )
-        )
-        start = len(outcomes)
-        outcomes += [
-            next(done) if isinstance(item, Incoming) else _refused(paths[start + place], item)
-            for place, item in enumerate(read)
-        ]
-    return outcomes
+            if isinstance(item, Incoming):
+                good.append(item)
+                places.append(place)
+            else:
+                outcomes[place] = Outcome(paths[place], "error", error=item)
+        kept.append(keep_incoming(bucket=bucket, incoming=good))
+    done = add_kept(bucket=bucket, kept=kept, by=by, skip_duplicates=skip_duplicates, policy=policy)
+    outcomes |= dict(zip(places, done, strict=True))
+    return [outcomes[place] for place in range(len(files))]
 
 
-def _refused(name: str, error: DomainError) -> Outcome:
-    return Outcome(name, "error", error=error)
+def _order(files: Sequence[UploadedFile[Any]]) -> list[int]:
+    """The files' places: as they came, or by their content where all groups are one transaction. Two such calls then
+    come to the same images in the same order and do not lock each other up."""
+    if not connection.in_atomic_block:
+        return list(range(len(files)))
+    return sorted(range(len(files)), key=lambda place: _hash(files[place]))
+
+
+def _hash(file: UploadedFile[Any]) -> str:
+    digest = hashlib.sha256()
+    for part in file.chunks():
+        digest.update(part)
+    file.seek(0)
+    return digest.hexdigest()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from extraction.runs.models import Collection
+from django.db.models import QuerySet
+
+from extraction.runs.models import Collection, Document
 from mixcv.kernel.registry import Registry
 
 
@@ -27,3 +29,6 @@ collection_created: Registry[Callable[[Collection], None]] = Registry("collectio
 
 # Called inside the transaction before a collection is deleted: what refers to it goes, or raises where it must stay.
 collection_leaving: Registry[Callable[[Collection], None]] = Registry("collection leaving")
+
+# Called inside the transaction before documents are deleted: what refers to them without need lets go of them.
+documents_leaving: Registry[Callable[[QuerySet[Document]], None]] = Registry("documents leaving")

@@ -118,11 +118,17 @@ def stuck_batches(namespace_id: int) -> int:
 def failed_items(
     batch: Batch, *, limit: int = 100, offset: int = 0, collection: Collection | None = None
 ) -> list[BatchItem]:
-    rows = BatchItem.objects.filter(batch=batch, state=BatchItem.State.FAILED)
-    if collection is not None:
-        rows = rows.filter(collection=collection)
-    rows = rows.select_related("object__image", "collection").order_by("pk")
+    rows = _failed(batch, collection).select_related("object__image", "collection").order_by("pk")
     return list(rows[offset : offset + limit])
+
+
+def failed_number(batch: Batch, *, collection: Collection | None = None) -> int:
+    return _failed(batch, collection).count()
+
+
+def _failed(batch: Batch, collection: Collection | None) -> QuerySet[BatchItem]:
+    rows = BatchItem.objects.filter(batch=batch, state=BatchItem.State.FAILED)
+    return rows if collection is None else rows.filter(collection=collection)
 
 
 def audit_of(batch: Batch) -> list[dict[str, Any]]:
@@ -199,7 +205,9 @@ def find_documents(
 def _detections(keys: list[tuple[int, int]]) -> dict[tuple[int, int | None], Detection]:
     if not keys:
         return {}
-    rows = Detection.objects.filter(
-        document_id__in={document for document, _ in keys}, ordinal__in={ordinal for _, ordinal in keys}
+    rows = Detection.objects.raw(
+        "SELECT d.* FROM extraction_detection d JOIN unnest(%s::bigint[], %s::bigint[]) AS v(document, ordinal)"
+        " ON d.document_id = v.document AND d.ordinal = v.ordinal",
+        [[document for document, _ in keys], [ordinal for _, ordinal in keys]],
     )
     return {(row.document_id, row.ordinal): row for row in rows}

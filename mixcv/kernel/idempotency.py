@@ -28,8 +28,8 @@ class KeyUsedOtherwise(DomainError):
     status: ClassVar[int] = 422
 
 
-def once(request: Request, call: Callable[[], Response]) -> Response:
-    """The answer of `call`, or of the first call with this caller's key.
+def once(request: Request, call: Callable[[], Response], *, where: str = "") -> Response:
+    """The answer of `call`, or of the first call with this caller's key. `where` is the namespace that it is about.
 
     The call and the record of it are one transaction: what failed left nothing behind and may be tried again, and a
     second call at the same time waits for the first. Raises KeyUsedOtherwise, InvalidInput for a key that is none.
@@ -40,7 +40,7 @@ def once(request: Request, call: Callable[[], Response]) -> Response:
     if not 0 < len(key) <= 255 or not key.isprintable():
         raise InvalidInput("Idempotency-Key has 1 to 255 printable characters.", field="Idempotency-Key")
     caller = str(getattr(request.auth, "pk", ""))
-    wanted = _fingerprint(request)
+    wanted = _fingerprint(request, where)
     with transaction.atomic():
         row, first = IdempotentCall.objects.get_or_create(
             caller=caller, key=key, defaults={"fingerprint": wanted}
@@ -65,8 +65,8 @@ def _replay(row: IdempotentCall, wanted: str) -> Response:
     return Response(json.loads(row.answer), status=row.status, headers={"Idempotency-Replayed": "true"})
 
 
-def _fingerprint(request: Request) -> str:
-    digest = hashlib.sha256(f"{request.method} {request.get_full_path()}\n".encode())
+def _fingerprint(request: Request, where: str) -> str:
+    digest = hashlib.sha256(f"{request.method} {request.get_full_path()} {where}\n".encode())
     if (request.content_type or "").startswith("multipart/"):
         form: Any = request.data
         for name in sorted(form):

@@ -7,7 +7,7 @@ import binascii
 import json
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -21,7 +21,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from mixcv.kernel.errors import InvalidInput
-from mixcv.kernel.filters import Resolve, columns, parse, tell_faults, to_q
+from mixcv.kernel.filters import Leaf, Node, Resolve, columns, parse, tell_faults, to_q
 from mixcv.kernel.serializers import StrictSerializer
 
 Row = TypeVar("Row", bound=Model)
@@ -89,15 +89,17 @@ class Listing:
     """What a resource's list can be filtered, searched and sorted by.
 
     `columns`: field of the API → ORM path, for filters and sort. `free`: prefix of the API → JSON column, whose keys
-    are filtered by; `resolve` in place of both for filters that need more. `search`: ORM paths that the searched text
-    may stand in. `order`: a field of `columns`, with `-` for falling; ties go by the row's key in the same direction,
-    so that pages and cursors never lose or repeat a row.
+    are filtered by; `resolve` in place of both for filters that need more. `words`: field → shown value → stored
+    value, where the two differ. `search`: ORM paths that the searched text may stand in. `order`: a field of
+    `columns`, with `-` for falling; ties go by the row's key in the same direction, so that pages and cursors never
+    lose or repeat a row.
     """
 
     columns: Mapping[str, str]
     order: str
     free: Mapping[str, str] = field(default_factory=dict)
     resolve: Resolve | None = None
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     search: tuple[str, ...] = ()
     default: int = 100
     most: int = 1000
@@ -109,7 +111,7 @@ class Listing:
         """`rows` by the filters and the search of a body. Raises InvalidInput."""
         if data.get("filters"):
             resolve = self.resolve or columns(self.columns, self.free, model=rows.model)
-            rows = rows.filter(to_q(parse(data["filters"]), resolve))
+            rows = rows.filter(to_q(self._stored(parse(data["filters"])), resolve))
         if text := str(data.get("search") or ""):
             if "\x00" in text:
                 return rows.none()
@@ -118,6 +120,18 @@ class Listing:
                 wanted |= Q(**{f"{path}__{'contains' if data.get('case_sensitive') else 'icontains'}": text})
             rows = rows.filter(wanted)
         return rows
+
+    def _stored(self, node: Node) -> Node:
+        """The tree with the values that rows have in place of those that answers show."""
+        if not isinstance(node, Leaf):
+            return replace(node, nodes=tuple(self._stored(inner) for inner in node.nodes))
+        words = self.words.get(node.field, {})
+        value = node.value
+        if isinstance(value, str):
+            value = words.get(value.upper(), value)
+        elif isinstance(value, list | tuple):
+            value = type(value)(words.get(one.upper(), one) if isinstance(one, str) else one for one in value)
+        return replace(node, value=value) if words else node
 
     def page(
         self,

@@ -72,7 +72,8 @@ def operation(
                 done: Response = method(self, request, *args, **kwargs)
                 return done
 
-            return once(request, call) if it.creates else call()
+            where = str(getattr(getattr(self, "namespace", None), "pk", ""))
+            return once(request, call, where=where) if it.creates else call()
 
         described: Handler = _describe(
             run,

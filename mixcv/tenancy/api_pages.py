@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -55,13 +56,15 @@ def revoke_key(request: AppRequest, key: int) -> HttpResponse:
 def _page(request: HttpRequest, form: NewKeyForm, *, text: str = "", status: int = 200) -> HttpResponse:
     namespace = request.namespace  # type: ignore[attr-defined]  # set by the middleware
     is_admin = request.role == Role.ADMIN  # type: ignore[attr-defined]
-    keys = ApiKey.objects.filter(namespace=namespace).select_related("created_by")
+    keys = ApiKey.objects.filter(Q(namespace=namespace) | Q(also_opens=namespace)).distinct()
     context = {
         "here": "programs",
         "form": form,
         "text": text,
         "is_admin": is_admin,
-        "keys": keys.order_by("-revoked_at", "-created_at")[:_KEYS] if is_admin else [],
+        "keys": keys.select_related("created_by", "namespace").order_by("-created_at")[:_KEYS]
+        if is_admin
+        else [],
         "base": request.build_absolute_uri("/").rstrip("/"),
     }
     return render(request, "tenancy/programs.html", context, status=status)

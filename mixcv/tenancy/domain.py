@@ -52,10 +52,13 @@ def create_namespace(*, name: str, description: str = "", by: Actor = SYSTEM) ->
 
 
 def open_namespace(*, key: ApiKey, name: str, description: str = "", by: Actor) -> Namespace:
-    """A new namespace that `key` opens beside its own. Raises what `create_namespace` does."""
+    """A new namespace that `key` opens beside its own, with the same admins. Raises what `create_namespace` does."""
     with transaction.atomic():
         namespace = create_namespace(name=name, description=description, by=by)
         key.also_opens.add(namespace)
+        admins = Membership.objects.filter(namespace=key.namespace, role=Role.ADMIN).select_related("user")
+        for membership in admins:
+            set_membership(namespace=namespace, user=membership.user, role=Role.ADMIN, by=by)
     return namespace
 
 
@@ -190,9 +193,10 @@ def set_theme(*, user: User, theme: str) -> None:
 def cancel_job(*, job: Job, by: Actor) -> None:
     """Ask a piece of long work to stop, in the way of its kind. Asked once it is over, nothing happens."""
     with transaction.atomic():
-        Job.objects.filter(pk=job.pk, state__in=[Job.State.PENDING, Job.State.RUNNING]).update(
-            cancel_requested=True
-        )
+        # What the work is about is locked before its job, as by the workers.
         cancel = kind_of(job).cancel
         if cancel is not None:
             cancel(job, by)
+        Job.objects.filter(pk=job.pk, state__in=[Job.State.PENDING, Job.State.RUNNING]).update(
+            cancel_requested=True
+        )

@@ -6,6 +6,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -56,6 +57,23 @@ def test_keys_of_two_callers_do_not_meet(client, key):
 
 
 @pytest.mark.django_db
+def test_the_same_key_in_another_namespace_is_another_call(client, key):
+    headers = {"Authorization": f"Bearer {key}"}
+    client.post(
+        "/v1/namespaces", {"namespace_name": "second"}, content_type="application/json", headers=headers
+    )
+    first = post(client, key, "one")
+    other = client.post(
+        "/v1/buckets",
+        BODY,
+        content_type="application/json",
+        headers=headers | {"Idempotency-Key": "one", "X-Namespace": "second"},
+    )
+    assert first.json()["namespace_id"] == "ns_demo"
+    assert (other.status_code, other.json()["error"]["code"]) == (422, "idempotency_key_reused")
+
+
+@pytest.mark.django_db
 def test_what_failed_left_nothing_behind_and_may_be_tried_again(client, key):
     make.make_bucket(make.make_namespace(), "yard")
     assert post(client, key, "one").status_code == 409
@@ -65,8 +83,6 @@ def test_what_failed_left_nothing_behind_and_may_be_tried_again(client, key):
 
 @pytest.mark.django_db
 def test_a_file_counts_as_part_of_the_body(client, key):
-    from django.core.files.uploadedfile import SimpleUploadedFile
-
     make.make_bucket(make.make_namespace(), "yard")
     picture, other = make.picture(), make.picture()
     path = "/v1/buckets/yard/objects"
@@ -109,3 +125,31 @@ def test_old_records_are_forgotten(client, key):
     assert forget_old_calls() == 0
     IdempotentCall.objects.update(created_at=timezone.now() - timedelta(hours=25))
     assert forget_old_calls() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_keyed_uploads_of_the_same_files_do_not_lock_each_other_up(key, monkeypatch):
+    """Each group of files wants images, then the bucket; a key makes one transaction of all groups."""
+    monkeypatch.setattr("extraction.intake.bodies._GROUP_FILES", 1)
+    make.make_bucket(make.make_namespace(), "yard")
+    pictures = [make.picture() for _ in range(6)]
+    start, codes = threading.Barrier(2), []
+
+    def send(number, order):
+        files = [SimpleUploadedFile(f"{n}.jpg", pictures[n], "image/jpeg") for n in order]
+        start.wait()
+        codes.append(
+            post(Client(), key, f"k{number}", path="/v1/buckets/yard/objects", files=files).status_code
+        )
+        connection.close()
+
+    threads = [
+        threading.Thread(target=send, args=(0, [0, 1, 2, 3, 4, 5])),
+        threading.Thread(target=send, args=(1, [5, 4, 3, 2, 1, 0])),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert codes == [200, 200]
+    assert Object.objects.count() == 12

@@ -6,7 +6,7 @@ import pytest
 from django.core.cache import cache
 
 from mixcv.kernel.models import Job
-from mixcv.tenancy.models import ApiKey, Namespace
+from mixcv.tenancy.models import ApiKey, Membership, Namespace, Role
 from mixcv.tenancy.rates import WINDOW
 from tests import factories as make
 
@@ -53,6 +53,15 @@ def test_a_namespace_is_made_and_its_key_opens_it(client, key):
         assert call(client, "get", "/v1/buckets", key, **{"X-Namespace": ref}).json()["total_count"] >= 1
     # Without a word of where, it is the key's own.
     assert call(client, "get", "/v1/buckets", key).json()["total_count"] == 0
+
+
+def test_the_admins_come_into_a_new_namespace_and_see_its_key(client, namespace, key):
+    admin = make.make_user(namespace, role=Role.ADMIN)
+    make.make_user(namespace, role=Role.MANAGER)
+    call(client, "post", "/v1/namespaces", key, {"namespace_name": "warehouse"})
+    assert [row.user for row in Membership.objects.filter(namespace__name="warehouse")] == [admin]
+    client.force_login(admin)
+    assert "a key of demo" in client.get("/n/warehouse/api/").content.decode()
 
 
 def test_only_an_admin_key_makes_one_and_nobody_elses_is_seen(client, namespace):

@@ -52,8 +52,6 @@ class BucketBody(StrictSerializer):
     """`bucket_schema.properties`: a field's name → {type, required}. `split_key`: the metadata field that keeps
     near-duplicates on one side of the holdout."""
 
-    bucket_name = serializers.JSONField(required=False)
-    name = serializers.JSONField(required=False)
     description = serializers.JSONField(required=False)
     bucket_schema = serializers.JSONField(required=False)
     schema = serializers.JSONField(required=False)
@@ -64,6 +62,9 @@ class BucketBody(StrictSerializer):
 
 
 class BucketCreateBody(BucketBody):
+    bucket_name = serializers.JSONField(required=False)
+    name = serializers.JSONField(required=False)
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs.get("bucket_name", attrs.get("name")) is None:
             raise serializers.ValidationError({"bucket_name": ["bucket_name is missing."]})
@@ -72,6 +73,7 @@ class BucketCreateBody(BucketBody):
 
 class DeleteBucketQuery(serializers.Serializer[Any]):
     force = serializers.BooleanField(required=False, default=False)
+    force_foreclose = serializers.BooleanField(required=False, default=False)
 
 
 class Buckets(NamespacedView):
@@ -169,5 +171,5 @@ class OneBucket(NamespacedView):
     )
     def delete(self, request: Request, bucket_ref: str) -> Response:
         bucket = get_bucket(self.namespace, bucket_ref)
-        delete_bucket(bucket=bucket, by=self.actor, with_objects=self.query["force"])
+        delete_bucket(bucket=bucket, by=self.actor, with_objects=any(self.query.values()))
         return Response({"success": True, "message": f"{bucket.public_id} is deleted."})

@@ -26,7 +26,7 @@ OBJECTS = Listing(
     columns={
         "object_id": "public_id",
         "key": "key",
-        "state": "state",
+        "status": "state",
         "error": "error",
         "width": "image__width",
         "height": "image__height",
@@ -35,6 +35,7 @@ OBJECTS = Listing(
         "updated_at": "updated_at",
     },
     free={"metadata": "metadata"},
+    words={"status": {"COMPLETED": "READY"}},
     search=("key",),
     order="-created_at",
     total_name=None,
@@ -70,6 +71,7 @@ class ObjectForm(serializers.Serializer[Any]):
     key_prefix = serializers.CharField(required=False)
     property = serializers.CharField(required=False)
     skip_duplicates = serializers.BooleanField(required=False)
+    idempotency_key = serializers.CharField(required=False)
 
 
 class ObjectBatchBody(serializers.Serializer[Any]):
@@ -147,6 +149,12 @@ class Objects(NamespacedView):
             )
         texts = {key: value for key, value in request.POST.items() if isinstance(value, str)}
         metadata, prefix, name, skip = bodies.form_fields(texts)
+        known_as = bodies.idempotency_key(texts.get("idempotency_key"))
+        if known_as and len(files) > 1:
+            raise InvalidInput(
+                "An idempotency_key names one object; send several files in calls of their own.",
+                field="idempotency_key",
+            )
         outcomes = add_files(
             bucket=bucket,
             files=files,
@@ -155,6 +163,8 @@ class Objects(NamespacedView):
             prefix=prefix,
             property_name=name,
             skip_duplicates=skip,
+            policy=self.query.get("policy", ""),
+            idempotency_key=known_as,
         )
         return (
             _one(outcomes[0], bucket) if len(files) == 1 else Response(presenters.outcomes(outcomes, bucket))
@@ -264,7 +274,7 @@ class OneObject(NamespacedView):
             row=row,
             metadata=self.data.get("metadata"),
             prefix=self.data.get("key_prefix"),
-            replace=replace,
+            whole=replace,
             by=self.actor,
         )
         return Response(presenters.object_(row, bucket))

@@ -31,6 +31,7 @@ UPLOADS = Listing(
         "created_at": "created_at",
         "expires_at": "expires_at",
     },
+    words={"status": {"PROCESSING": "UPLOADED"}},
     search=("filename", "public_id"),
     order="-created_at",
     default=20,
@@ -54,7 +55,7 @@ class UploadBody(StrictSerializer):
 
 
 class UploadsBody(StrictSerializer):
-    uploads = UploadBody(many=True, min_length=1, max_length=1000)
+    uploads = serializers.ListField(child=UploadBody(), min_length=1, max_length=1000)
     shared_metadata = serializers.DictField(required=False, allow_null=True)
     shared_object_metadata = serializers.DictField(required=False, allow_null=True)
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from extraction.intake import s3
@@ -77,13 +78,19 @@ def _finish(row: Object, picture: Verified | None, reason: str, by: Actor) -> bo
         bucket = (
             Bucket.objects.select_for_update(no_key=True).select_related("namespace").get(pk=row.bucket_id)
         )
-        state = Object.State.READY if image else Object.State.FAILED
-        mine = Object.objects.filter(pk=row.pk, state=Object.State.PENDING).update(
-            state=state, image=image, error=reason, updated_at=timezone.now()
-        )
-        if not mine:
+        # An address that was changed meanwhile has a fetch of its own.
+        now_there = Object.objects.filter(
+            pk=row.pk, state=Object.State.PENDING, source_url=row.source_url
+        ).select_related("image__original")
+        current = now_there.first()
+        if current is None:
             return False
-        row.state, row.image, row.error = state, image, reason
+        old = current.image
+        state = Object.State.READY if image or old else Object.State.FAILED
+        now_there.update(state=state, image=image or old, error=reason, updated_at=timezone.now())
+        row.state, row.image, row.error = state, image or old, reason
+        if image and old:
+            Bucket.objects.filter(pk=bucket.pk).update(total_bytes=F("total_bytes") - old.original.size)
         publish(
             namespace_id=bucket.namespace_id,
             actor=by.name,
@@ -95,5 +102,5 @@ def _finish(row: Object, picture: Verified | None, reason: str, by: Actor) -> bo
                 )
             ],
         )
-        mark_ready(bucket=bucket, rows=[row])
+        mark_ready(bucket=bucket, rows=[row] if image else [])
     return image is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import transaction
@@ -14,7 +15,7 @@ from extraction.intake.domain.images import keep_images
 from extraction.intake.domain.incoming import Checked, Incoming, check, check_key, unique_value
 from extraction.intake.domain.plan import Change, Outcome, Plan, taken
 from extraction.intake.hooks import objects_changed, objects_leaving, objects_ready
-from extraction.intake.models import Bucket, Object
+from extraction.intake.models import Bucket, Image, Object
 from extraction.intake.schema import check_metadata
 from mixcv.celery import app
 from mixcv.kernel.errors import Conflict, DomainError, InvalidInput
@@ -22,6 +23,15 @@ from mixcv.kernel.events import Happening, publish
 from mixcv.tenancy.actors import Actor
 
 _DECODERS = 4
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Items that were checked and whose images are kept; `images` by the hash of the original bytes."""
+
+    names: list[str]
+    checked: list[Checked | DomainError]
+    images: dict[str, Image]
 
 
 class NoPolicy(DomainError):
@@ -45,23 +55,39 @@ def add_objects(
     whose `idempotency_key` came before. `policy` (else the bucket's own) says what becomes of an item whose
     `unique_key` values the bucket has. Raises NoPolicy where neither says it.
     """
-    policy = _policy(bucket, policy)
+    kept = keep_incoming(bucket=bucket, incoming=incoming)
+    return add_kept(bucket=bucket, kept=[kept], by=by, skip_duplicates=skip_duplicates, policy=policy)
+
+
+def keep_incoming(*, bucket: Bucket, incoming: Sequence[Incoming]) -> Kept:
+    """Check items and keep their images, without their bytes from here on. Makes no object."""
     checked = _check_all(bucket, incoming)
-    good = [item for item in checked if isinstance(item, Checked)]
-    if not good:
-        return [
-            _refused(item, error)
-            for item, error in zip(incoming, checked, strict=True)
-            if isinstance(error, DomainError)
-        ]
+    pictures = [item.picture for item in checked if isinstance(item, Checked) and item.picture]
+    images = keep_images(namespace=bucket.namespace, pictures=pictures)
+    names = [item.name or item.url[:200] or "image" for item in incoming]
+    return Kept(names, [_light(item) for item in checked], images)
+
+
+def add_kept(
+    *,
+    bucket: Bucket,
+    kept: Sequence[Kept],
+    by: Actor,
+    skip_duplicates: bool = False,
+    policy: str = "",
+) -> list[Outcome]:
+    """The second half of `add_objects`, for several groups: all images were kept before the bucket is locked."""
+    policy = _policy(bucket, policy)
+    names = [name for group in kept for name in group.names]
+    checked = [item for group in kept for item in group.checked]
+    images = {sha: image for group in kept for sha, image in group.images.items()}
+    if not any(isinstance(item, Checked) for item in checked):
+        return [Outcome(name, "error", error=error) for name, error in _faults(names, checked)]
     with transaction.atomic():
-        images = keep_images(
-            namespace=bucket.namespace, pictures=[item.picture for item in good if item.picture]
-        )
         # One writer of a bucket at a time from here on: nobody adds the same content in between.
         bucket = Bucket.objects.select_for_update(no_key=True).select_related("namespace").get(pk=bucket.pk)
         plan = Plan(bucket, images, skip_duplicates, policy)
-        outcomes = plan.make(incoming, checked)
+        outcomes = plan.make(names, checked)
         Object.objects.bulk_create(plan.news, batch_size=1000)
         _announce(bucket, "object.created", plan.news, by)
         write_changes(bucket=bucket, changes=plan.changes, by=by)
@@ -73,6 +99,18 @@ def add_objects(
             # Where the broker is away, the sweep finds them later.
             transaction.on_commit(lambda: queue_fetches(waiting), robust=True)
     return outcomes
+
+
+def _light(item: Checked | DomainError) -> Checked | DomainError:
+    if isinstance(item, DomainError) or item.picture is None:
+        return item
+    upright = item.picture.upright._replace(data=b"")
+    return replace(item, picture=replace(item.picture, data=b"", upright=upright))
+
+
+def _faults(names: Sequence[str], checked: Sequence[Checked | DomainError]) -> list[tuple[str, DomainError]]:
+    pairs = zip(names, checked, strict=True)
+    return [(name, item) for name, item in pairs if isinstance(item, DomainError)]
 
 
 def _policy(bucket: Bucket, policy: str) -> str:
@@ -113,10 +151,6 @@ def _check_all(bucket: Bucket, incoming: Sequence[Incoming]) -> list[Checked | D
     # Pillow lets go of the interpreter's lock while it decodes. The threads touch no row.
     with ThreadPoolExecutor(_DECODERS) as pool:
         return list(pool.map(one, incoming))
-
-
-def _refused(item: Incoming, error: DomainError) -> Outcome:
-    return Outcome(item.name or item.url[:200] or "image", "error", error=error)
 
 
 def _announce(bucket: Bucket, event: str, rows: Iterable[Object], by: Actor) -> None:
@@ -161,9 +195,9 @@ def write_changes(*, bucket: Bucket, changes: Sequence[Change], by: Actor) -> No
 
 
 def update_object(
-    *, row: Object, by: Actor, metadata: Any = None, prefix: str | None = None, replace: bool = False
+    *, row: Object, by: Actor, metadata: Any = None, prefix: str | None = None, whole: bool = False
 ) -> Object:
-    """Change an object's metadata (merged, or all of it with `replace`) and the folder of its key.
+    """Change an object's metadata (merged, or all of it with `whole`) and the folder of its key.
 
     Raises InvalidInput for metadata that does not fit the bucket's schema, AlreadyExists where another object has the
     values of the bucket's `unique_key`.
@@ -176,7 +210,7 @@ def update_object(
         if metadata is not None:
             if not isinstance(metadata, Mapping):
                 raise InvalidInput("metadata must be an object.", field="metadata")
-            merged = dict(metadata) if replace else {**row.metadata, **metadata}
+            merged = dict(metadata) if whole else {**row.metadata, **metadata}
             row.metadata = check_metadata(merged, bucket.schema)
             row.unique_value = unique_value(row.metadata, bucket)
             twin = Object.objects.filter(bucket=bucket, unique_value=row.unique_value).exclude(pk=row.pk)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from extraction.intake.domain.incoming import Checked, Incoming
+from extraction.intake.domain.incoming import Checked
 from extraction.intake.models import Bucket, Image, Object
 from mixcv.kernel.errors import AlreadyExists, DomainError, NotFound
 
@@ -53,9 +53,9 @@ class Plan:
         self._by_key: dict[str, Object] = {}
         self._by_value: dict[str, Object] = {}
 
-    def make(self, incoming: Sequence[Incoming], checked: Sequence[Checked | DomainError]) -> list[Outcome]:
+    def make(self, names: Sequence[str], checked: Sequence[Checked | DomainError]) -> list[Outcome]:
         self._look([item for item in checked if isinstance(item, Checked)])
-        return [self._one(item, result) for item, result in zip(incoming, checked, strict=True)]
+        return [self._one(name, result) for name, result in zip(names, checked, strict=True)]
 
     def _look(self, items: Sequence[Checked]) -> None:
         """What the bucket has of these items, in at most three queries."""
@@ -68,9 +68,9 @@ class Plan:
         if values := {item.unique_value for item in items if item.unique_value}:
             self._by_value = {row.unique_value: row for row in rows.filter(unique_value__in=values)}
 
-    def _one(self, item: Incoming, result: Checked | DomainError) -> Outcome:
+    def _one(self, name: str, result: Checked | DomainError) -> Outcome:
         if isinstance(result, DomainError):
-            return Outcome(item.name or item.url[:200] or "image", "error", error=result)
+            return Outcome(name, "error", error=result)
         image = self._images[result.picture.sha256] if result.picture else None
         if known := self._by_key.get(result.idempotency_key):
             return Outcome(result.key, "duplicate", known)
@@ -116,10 +116,13 @@ class Plan:
         old = row.image
         same = image is not None and old is not None and image.pk == old.pk
         row.key, row.property, row.metadata = result.key, result.property, result.metadata
-        if not same:
-            row.image, row.source_url, row.error = image, result.url, ""
-            row.state = Object.State.READY if image else Object.State.PENDING
+        if image is None:
+            # The picture that is there stays until the new one is fetched.
+            row.source_url, row.error, row.state = result.url, "", Object.State.PENDING
+        elif not same:
+            row.image, row.source_url, row.error, row.state = image, "", "", Object.State.READY
         self.changes = [change for change in self.changes if change.row.pk != row.pk]
-        size = old.original.size if old else 0
-        self.changes.append(Change(row, image_changed=not same, old_bytes=0 if same else size))
+        changed = image is not None and not same
+        size = old.original.size if old and changed else 0
+        self.changes.append(Change(row, image_changed=changed, old_bytes=size))
         return Outcome(result.key, "updated", row)

@@ -22,9 +22,10 @@ from extraction.runs.presenters import (
     present_failed,
     present_submitted,
 )
-from extraction.runs.queries import audit_of, batches_of, failed_items
+from extraction.runs.queries import audit_of, batches_of, failed_items, failed_number
 from mixcv.kernel.answers import DeletedAnswer
 from mixcv.kernel.errors import NotFound
+from mixcv.kernel.filters import tell_faults
 from mixcv.kernel.listing import ListBody, Listing, page_answer
 from mixcv.kernel.models import Event
 from mixcv.kernel.operations import operation
@@ -44,6 +45,7 @@ BATCHES = Listing(
         "finished_at": "finished_at",
     },
     free={"metadata": "metadata"},
+    words={"status": {"PENDING": "OPEN"}},
     search=("name", "public_id"),
     order="-created_at",
 )
@@ -173,8 +175,10 @@ class BatchesView(BatchPages):
         collections = [domain.get_collection(self.namespace, ref) for ref in data.get("collection_ids") or []]
         objects = None
         if data.get("filters") or data.get("limit"):
-            rows = OBJECTS.narrowed(Object.objects.filter(bucket=bucket), {"filters": data.get("filters")})
-            objects = rows.order_by("pk")[: data.get("limit") or None]
+            with tell_faults():
+                rows = OBJECTS.narrowed(Object.objects.filter(bucket=bucket), data)
+                keys = list(rows.order_by("pk").values_list("pk", flat=True)[: data.get("limit") or None])
+            objects = Object.objects.filter(pk__in=keys).order_by("pk")
         batch = domain.create_batch(
             bucket=bucket,
             collections=collections or list(bucket.collections.all()),
@@ -268,7 +272,7 @@ class SubmitView(NamespacedView):
 
     @operation(
         "submit_batch",
-        "Hand a draft to the workers. Submitted again while it is under way, it answers the same task.",
+        "Hand a draft to the workers. Submitted again, it answers the same task and nothing begins anew.",
         body=SubmitBody,
         body_optional=True,
         answer=SubmittedAnswer,
@@ -278,7 +282,7 @@ class SubmitView(NamespacedView):
     )
     def post(self, request: Request, bucket_ref: str, batch_ref: str) -> Response:
         batch = get_batch(self.namespace, batch_ref, bucket_ref)
-        if batch.state != Batch.State.PROCESSING:
+        if batch.state in {Batch.State.DRAFT, Batch.State.OPEN}:
             refs = self.data.get("collection_ids") or []
             domain.submit_batch(
                 batch=batch,
@@ -360,7 +364,7 @@ class FailedView(NamespacedView):
             {
                 "batch_id": batch.public_id,
                 "results": [present_failed(item) for item in rows],
-                "total": batch.failed_count,
+                "total": failed_number(batch, collection=collection),
             }
         )
 

@@ -161,7 +161,9 @@ def start(batch: Batch, *, by: Actor = SYSTEM) -> None:
         total=batch.item_count,
         started_at=now,
     )
-    Batch.objects.filter(pk=batch.pk).update(state=Batch.State.PROCESSING, submitted_at=now, job=job)
+    Batch.objects.filter(pk=batch.pk).update(
+        state=Batch.State.PROCESSING, submitted_at=now, job=job, webhook_due_at=None
+    )
     recount(batch)
     publish(
         namespace_id=batch.namespace_id,

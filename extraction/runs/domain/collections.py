@@ -11,12 +11,13 @@ from django.db.models import ProtectedError
 from django.utils import timezone
 
 from extraction.intake.domain import InUse
-from extraction.intake.models import Bucket
+from extraction.intake.models import Bucket, Object
 from extraction.intake.schema import check_json
 from extraction.packages.models import ExtractorVersion
 from extraction.runs.domain.batches import create_batch, submit_batch
-from extraction.runs.hooks import collection_created, collection_leaving
-from extraction.runs.models import Batch, BatchItem, Collection
+from extraction.runs.domain.documents import lock_detections_of
+from extraction.runs.hooks import collection_created, collection_leaving, documents_leaving
+from extraction.runs.models import Batch, BatchItem, Collection, Document
 from mixcv.kernel.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from mixcv.kernel.events import Happening, publish
 from mixcv.kernel.ids import named_id
@@ -167,6 +168,7 @@ def delete_collection(*, collection: Collection, by: Actor) -> None:
     """Delete a collection with its documents and queues. Raises Conflict while a batch runs through it, InUse once
     people decided about its detections."""
     with transaction.atomic():
+        lock_detections_of(collection=collection)
         row = Collection.objects.select_for_update().get(pk=collection.pk)
         live = BatchItem.objects.filter(
             collection=row,
@@ -180,6 +182,8 @@ def delete_collection(*, collection: Collection, by: Actor) -> None:
             actor=by.name,
             happenings=[Happening("collection.deleted", row.public_id, {"name": row.name})],
         )
+        for letting_go in documents_leaving:
+            letting_go(Document.objects.filter(collection=row))
         for hook in collection_leaving:
             hook(row)
         try:
@@ -202,24 +206,32 @@ def trigger_collection(
 
     Raises InvalidInput where there is no object, or a bucket that is not one of its sources.
     """
-    own = list(collection.buckets.all())
+    own = list(collection.buckets.order_by("pk"))
     strange = [bucket.name for bucket in buckets or [] if bucket not in own]
     if strange:
         raise InvalidInput(
             f"{', '.join(strange)} is no source of {collection.name}.", field="include_buckets"
         )
+    rows = Object.objects.filter(bucket__in=buckets or own).order_by("pk")
+    if object_ids is not None:
+        rows = rows.filter(public_id__in=list(object_ids))
+        if missing := set(object_ids) - set(rows.values_list("public_id", flat=True)):
+            raise NotFound(
+                f"The collection's buckets have no object {', '.join(sorted(missing)[:5])}.",
+                field="object_ids",
+            )
     with transaction.atomic():
         batches = [
             create_batch(
                 bucket=bucket,
                 collections=[collection],
-                object_ids=object_ids,
-                name=f"All of {bucket.name} through {collection.name}",
+                objects=rows.filter(bucket=bucket),
+                name=f"{bucket.name} through {collection.name}",
                 dedup=dedup,
                 by=by,
             )
             for bucket in buckets or own
-            if bucket.object_count
+            if rows.filter(bucket=bucket).exists()
         ]
         if not batches:
             raise InvalidInput("The collection's buckets have no object yet. Upload images first.")

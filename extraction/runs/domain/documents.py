@@ -13,7 +13,7 @@ from extraction.intake.domain import InUse
 from extraction.intake.models import Bucket
 from extraction.intake.schema import check_json
 from extraction.runs.domain.naming import document_ref
-from extraction.runs.hooks import WrittenChunk, chunk_written
+from extraction.runs.hooks import WrittenChunk, chunk_written, documents_leaving
 from extraction.runs.models import Batch, BatchItem, Collection, Detection, Document
 from mixcv.kernel.errors import Conflict, InvalidInput
 from mixcv.kernel.events import Happening, publish
@@ -68,6 +68,7 @@ def delete_documents(*, documents: Sequence[Document], by: Actor) -> int:
     """Delete documents with their detections and vectors. Raises InUse once people decided about them."""
     keys = sorted({document.pk for document in documents})
     with transaction.atomic():
+        lock_detections_of(document_id__in=keys)
         rows = list(
             Document.objects.select_for_update(of=("self",))
             .filter(pk__in=keys)
@@ -79,6 +80,8 @@ def delete_documents(*, documents: Sequence[Document], by: Actor) -> int:
             by_collection.setdefault(row.collection_id, []).append(row)
         for mine in by_collection.values():
             _leave(mine[0].collection, [row.pk for row in mine])
+        for hook in documents_leaving:
+            hook(Document.objects.filter(pk__in=[row.pk for row in rows]))
         _say("deleted", rows, by)
         try:
             Document.objects.filter(pk__in=[row.pk for row in rows]).delete()
@@ -87,6 +90,13 @@ def delete_documents(*, documents: Sequence[Document], by: Actor) -> int:
                 "People decided about detections of these documents; take the annotations back first."
             ) from None
     return len(rows)
+
+
+def lock_detections_of(**which: Any) -> None:
+    """Lock detections in the order of their keys, before documents and queues: as everybody who decides does."""
+    rows = Detection.objects.select_for_update(no_key=True, of=("self",)).filter(**which).order_by("pk")
+    for _ in rows.values_list("pk").iterator(chunk_size=5000):
+        pass
 
 
 def _leave(collection: Collection, keys: list[int]) -> None:

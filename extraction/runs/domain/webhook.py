@@ -6,6 +6,7 @@ import json
 import logging
 from datetime import timedelta
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from extraction.runs.models import Batch
@@ -15,6 +16,8 @@ from mixcv.kernel.errors import DomainError
 log = logging.getLogger(__name__)
 # Seconds until the next try; after the last the message is given up.
 WAITS = (5, 60, 300, 1800, 10_800)
+# A worker that has the message in hand for longer than this was killed.
+IN_HAND = 30
 
 
 def due_webhooks(*, limit: int = 200) -> list[int]:
@@ -28,12 +31,11 @@ def tell_webhook(*, batch_id: int) -> bool:
     """Send the message of a batch that is over. True once it is taken. Two workers at once send it once."""
     row = Batch.objects.filter(pk=batch_id).select_related("namespace", "bucket").first()
     now = timezone.now()
-    if row is None or row.webhook_due_at is None or row.webhook_due_at > now:
+    if row is None or not row.is_over or row.webhook_due_at is None or row.webhook_due_at > now:
         return False
     tried = row.webhook_attempts
-    again = now + timedelta(seconds=WAITS[tried]) if tried < len(WAITS) else None
-    mine = Batch.objects.filter(pk=row.pk, webhook_due_at=row.webhook_due_at)
-    if not mine.update(webhook_due_at=again, webhook_attempts=tried + 1):
+    mine = Batch.objects.filter(pk=row.pk, webhook_due_at=row.webhook_due_at, state=row.state)
+    if not mine.update(webhook_due_at=now + timedelta(seconds=IN_HAND), webhook_attempts=tried + 1):
         return False
     try:
         http.post(
@@ -43,12 +45,17 @@ def tell_webhook(*, batch_id: int) -> bool:
         )
     except DomainError as error:
         log.warning("%s: the webhook was not taken: %s", row.public_id, error.message)
-        Batch.objects.filter(pk=row.pk).update(webhook_error=error.message)
+        wait = WAITS[tried] if tried < len(WAITS) else None
+        again = timezone.now() + timedelta(seconds=wait) if wait is not None else None
+        _still_over(row).update(webhook_error=error.message, webhook_due_at=again)
         return False
-    Batch.objects.filter(pk=row.pk).update(
-        webhook_due_at=None, webhook_sent_at=timezone.now(), webhook_error=""
-    )
+    _still_over(row).update(webhook_due_at=None, webhook_sent_at=timezone.now(), webhook_error="")
     return True
+
+
+def _still_over(row: Batch) -> QuerySet[Batch]:
+    """The batch, unless it was taken up again meanwhile: what that has to tell comes later."""
+    return Batch.objects.filter(pk=row.pk, finished_at=row.finished_at)
 
 
 def message(row: Batch) -> dict[str, object]:

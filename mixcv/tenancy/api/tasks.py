@@ -24,10 +24,12 @@ TASKS = Listing(
     columns={
         "task_id": "public_id",
         "kind": "kind",
+        "status": "state",
         "subject": "subject",
         "created_at": "created_at",
         "finished_at": "finished_at",
     },
+    words={"status": STATE},
     search=("public_id", "kind", "subject"),
     order="-created_at",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -10,7 +11,8 @@ import pytest
 from django.utils import timezone
 
 from extraction.intake.models import Blob, Object, Upload
-from extraction.intake.presigned import forget_old_uploads
+from extraction.intake.presigned import forget_old_uploads, receive
+from mixcv.kernel.errors import InvalidInput
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -99,6 +101,19 @@ def test_an_address_that_was_tampered_with_or_is_old_is_refused(client, api):
     assert not Blob.objects.exists()
 
 
+def test_what_the_sender_says_is_held_against_what_came(client, api):
+    made = api("post", PATH, BODY).json()
+    with pytest.raises(InvalidInput, match="4 bytes came of 5,000"):
+        receive(upload=Upload.objects.get(), stream=io.BytesIO(b"half"), length=5000)
+    assert Upload.objects.get().blob is None
+    picture = factories.picture()
+    put(client, made["presigned_url"], picture)
+    wrong = api("post", f"{PATH}/{made['upload_id']}/confirm", {"etag": "0" * 32})
+    assert (wrong.status_code, "etag" in wrong.json()["error"]["message"]) == (422, True)
+    right = {"etag": f'"{hashlib.md5(picture).hexdigest()}"'}
+    assert api("post", f"{PATH}/{made['upload_id']}/confirm", right).status_code == 200
+
+
 def test_an_address_expires(client, api, monkeypatch):
     url = api("post", PATH, BODY | {"presigned_url_expiration": 60}).json()["presigned_url"]
     later = timezone.now() + timedelta(seconds=61)
@@ -141,6 +156,19 @@ def test_the_list_takes_the_same_number_of_queries(api, rows, django_assert_num_
         api("post", PATH, BODY)
     with django_assert_num_queries(5):
         api("get", PATH)
+
+
+def test_uploads_are_found_by_the_status_that_is_shown(client, api):
+    made = [api("post", PATH, BODY).json() for _ in range(2)]
+    put(client, made[0]["presigned_url"], factories.picture())
+    found = api("post", f"{PATH}/list", {"filters": {"status": "PROCESSING"}}).json()["results"]
+    assert [(one["upload_id"], one["status"]) for one in found] == [(made[0]["upload_id"], "PROCESSING")]
+
+
+def test_too_many_at_once_are_refused(api):
+    answer = api("post", f"{PATH}/batch", {"uploads": [BODY] * 1001})
+    assert (answer.status_code, "1000" in answer.content.decode()) == (422, True)
+    assert api("post", f"{PATH}/batch", {"uploads": []}).status_code == 422
 
 
 def test_one_of_another_bucket_is_not_there(client, api, namespace):

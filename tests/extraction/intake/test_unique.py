@@ -6,11 +6,15 @@ import base64
 import threading
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 
+from extraction.intake.domain import Incoming, add_objects, fetch_objects
 from extraction.intake.models import Bucket, Object
 from extraction.runs.models import Batch, BatchItem, Detection, Document
+from mixcv.kernel.http import Answer
+from mixcv.tenancy.actors import SYSTEM
 from tests import factories as make
 
 SCHEMA = {
@@ -223,3 +227,99 @@ def test_all_faults_of_an_object_are_told_at_once(api, bucket):
     error = api("post", "buckets/yard/objects?policy=insert", wrong).json()["error"]
     places = {".".join(fault["location"]) for fault in error["details"]["validation_errors"]}
     assert places >= {"body.colour", "body.blobs.0.property", "body.metadata.frame"}
+
+
+@pytest.mark.django_db
+def test_files_keep_to_the_policy_and_to_their_key(client, key, bucket):
+    def send(query="", **fields):
+        file = SimpleUploadedFile("a.jpg", make.picture(), "image/jpeg")
+        fields = {"file": file, "metadata": '{"camera": "a", "frame": 1}', **fields}
+        headers = {"Authorization": f"Bearer {key}"}
+        return client.post(f"/v1/buckets/yard/objects{query}", fields, headers=headers)
+
+    assert send().json()["error"]["code"] == "no_policy"
+    first, again = send("?policy=upsert").json(), send("?policy=upsert").json()
+    assert first["object_id"] == again["object_id"]
+    assert send("?policy=insert").status_code == 409
+    keyed = [
+        send("?policy=upsert", idempotency_key="k", metadata='{"camera": "b", "frame": 1}') for _ in "ab"
+    ]
+    assert [answer.json().get("replayed") for answer in keyed] == [None, True]
+
+
+@pytest.mark.django_db
+def test_a_fetch_that_comes_late_does_not_win_over_a_newer_address(namespace, monkeypatch):
+    bucket = make.make_bucket(namespace, "plain")
+    Bucket.objects.filter(pk=bucket.pk).update(unique_key=["frame"], unique_policy="upsert")
+    bucket.refresh_from_db()
+    old, new = make.picture(), make.picture()
+
+    def put(url):
+        incoming = Incoming(url=url, metadata={"frame": 1})
+        return add_objects(bucket=bucket, incoming=[incoming], by=SYSTEM)[0].object
+
+    row = put("https://example.org/old.jpg")
+
+    def fetch(url, **kwargs):
+        if "old" in url:
+            put("https://example.org/new.jpg")  # while this one is under way
+        return Answer(200, old if "old" in url else new, "image/jpeg", url)
+
+    monkeypatch.setattr("mixcv.kernel.http.fetch", fetch)
+    assert fetch_objects(keys=[row.pk]) == 0
+    row.refresh_from_db()
+    assert (row.state, row.source_url) == ("PENDING", "https://example.org/new.jpg")
+    assert fetch_objects(keys=[row.pk]) == 1
+    row.refresh_from_db()
+    assert row.image.original.size == len(new)
+
+
+@pytest.mark.django_db
+def test_the_picture_stays_until_the_new_one_is_there(namespace, monkeypatch):
+    bucket = make.make_bucket(namespace, "plain")
+    Bucket.objects.filter(pk=bucket.pk).update(unique_key=["frame"], unique_policy="upsert")
+    bucket.refresh_from_db()
+    first = Incoming(name="a.jpg", data=make.picture(), metadata={"frame": 1})
+    row = add_objects(bucket=bucket, incoming=[first], by=SYSTEM)[0].object
+    image = row.image_id
+    add_objects(
+        bucket=bucket,
+        incoming=[Incoming(url="http://nowhere.invalid/b.jpg", metadata={"frame": 1})],
+        by=SYSTEM,
+    )
+    fetch_objects(keys=[row.pk])
+    row.refresh_from_db()
+    assert (row.state, row.image_id) == ("READY", image)
+    assert "not known" in row.error
+    picture = make.picture()
+    monkeypatch.setattr("mixcv.kernel.http.fetch", lambda url, **_: Answer(200, picture, "image/jpeg", url))
+    add_objects(
+        bucket=bucket, incoming=[Incoming(url="https://example.org/c.jpg", metadata={"frame": 1})], by=SYSTEM
+    )
+    fetch_objects(keys=[row.pk])
+    row.refresh_from_db()
+    bucket.refresh_from_db()
+    assert row.image.original.size == bucket.total_bytes == len(picture)
+
+
+@pytest.mark.django_db
+def test_what_was_taken_back_does_not_hold_an_object(api, namespace):
+    bucket = make.make_bucket(namespace, "plain")
+    rows = make.make_objects(bucket)
+    make.detect(make.make_collection(bucket), rows, [make.result([make.found()])])
+    ref = api("get", "documents").json()["results"][0]["document_id"]
+    made = api("post", "annotations", {"document_id": f"{ref}_det_0", "label": "confirmed"}).json()
+    api("delete", f"annotations/{made['annotation_id']}")
+    assert api("delete", f"buckets/plain/objects/{rows[0].public_id}").json()["success"] is True
+    assert api("get", f"annotations/{made['annotation_id']}/versions").status_code == 200
+
+
+@pytest.mark.django_db
+def test_objects_are_found_by_the_status_that_is_shown(api, namespace):
+    bucket = make.make_bucket(namespace, "plain")
+    make.make_objects(bucket, 2)
+    add_objects(bucket=bucket, incoming=[Incoming(url="https://example.org/a.jpg")], by=SYSTEM)
+    for status, number in (("COMPLETED", 2), ("PENDING", 1), ("FAILED", 0)):
+        for filters in ({"status": status}, {"field": "status", "operator": "in", "value": [status]}):
+            found = api("post", "buckets/plain/objects/list", {"filters": filters}).json()["results"]
+            assert [one["status"] for one in found] == [status] * number

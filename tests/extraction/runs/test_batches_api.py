@@ -198,3 +198,52 @@ def test_an_address_that_is_not_told_is_refused_at_once(api, bucket, collection,
     answer = api("post", f"buckets/yard/batches/{made['batch_id']}/submit", {"webhook_url": url})
     assert answer.status_code == 422
     assert Batch.objects.get().state == "DRAFT"
+
+
+def test_a_webhook_waits_while_the_batch_is_taken_up_again(api, bucket, collection, sent):
+    batch = over(api, bucket, "https://example.org/hook")
+    BatchItem.objects.filter(batch=batch).update(state="FAILED")
+    api("post", f"buckets/yard/batches/{batch.public_id}/retry")
+    batch.refresh_from_db()
+    assert (batch.state, batch.webhook_due_at) == ("PROCESSING", None)
+    assert tell_webhook(batch_id=batch.pk) is False
+    assert sent == []
+
+
+def test_a_webhook_in_hand_is_not_told_by_another_worker(api, bucket, collection, sent, monkeypatch):
+    batch = over(api, bucket, "https://example.org/slow")
+
+    def slow(url, **kwargs):
+        Batch.objects.get(pk=batch.pk)
+        assert batch.pk not in due_webhooks()
+        assert tell_webhook(batch_id=batch.pk) is False
+        sent.append((url, {}))
+        return Answer(200, b"", "", url)
+
+    monkeypatch.setattr(http, "post", slow)
+    assert tell_webhook(batch_id=batch.pk) is True
+    assert len(sent) == 1
+
+
+def test_objects_of_several_buckets_are_triggered_together(api, namespace, bucket, collection):
+    other = make.make_bucket(namespace, "lobby")
+    collection.buckets.add(other)
+    rows = [*make.make_objects(bucket, 2), *make.make_objects(other, 1)]
+    sent = api("post", "collections/found/trigger", {"object_ids": [row.public_id for row in rows]}).json()
+    batches = Batch.objects.filter(public_id__in=sent["batch_ids"]).order_by("pk")
+    assert [batch.item_count for batch in batches] == [2, 1]
+    wrong = api("post", "collections/found/trigger", {"object_ids": ["obj_nothing"]})
+    assert (wrong.status_code, "obj_nothing" in wrong.json()["error"]["message"]) == (404, True)
+
+
+def test_a_filter_that_the_database_cannot_run_is_refused(api, bucket, collection):
+    make.make_objects(bucket, 1)
+    body = {"filters": {"field": "metadata.camera", "operator": "regex", "value": "a{300}"}}
+    assert api("post", "buckets/yard/batches", body).status_code == 422
+
+
+def test_a_huge_number_of_a_detection_is_not_there(api, bucket, collection):
+    make.detect(collection, make.make_objects(bucket, 1), [make.result([make.found()])])
+    ref = api("get", "documents").json()["results"][0]["document_id"]
+    for number in (7, 10**12, 10**30):
+        assert api("get", f"documents/{ref}_det_{number}").status_code == 404
