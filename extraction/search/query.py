@@ -6,7 +6,8 @@ import base64
 import binascii
 import math
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooSlow
 from pathlib import Path
 from typing import Any
@@ -18,18 +19,22 @@ from numpy.typing import NDArray
 
 from extraction.intake.domain.images import prepare
 from extraction.packages.domain import CROP_EMBEDDING
+from extraction.packages.host.client import Host
+from extraction.packages.host.errors import HostClosed, HostError, HostOutOfMemory, PackageError
 from extraction.packages.hosts import warm_host
 from extraction.packages.models import ExtractorVersion, Feature, VectorSpace
 from extraction.runs.domain.naming import parse_ref
 from extraction.runs.models import Embedding
 from extraction.search.features import rows_of
 from mixcv.kernel import http
-from mixcv.kernel.errors import InvalidInput, NotFound, Unavailable
+from mixcv.kernel.errors import Conflict, InvalidInput, NotFound, Unavailable
 from mixcv.tenancy.models import Namespace
 
 Vector = NDArray[np.float32]
 FETCH_SECONDS = 20
 HOST_SECONDS = 60
+# When to ask again: a host that failed once is started anew, a deployment takes longer.
+HOST_BACK, DEPLOYED_BY = 5, 15
 
 MODES = ("text", "content", "vector", "document")
 
@@ -38,6 +43,18 @@ class NoTextSide(InvalidInput):
     """The feature's embedder knows pictures only."""
 
     code = "no_text_side"
+
+
+class NotDeployed(Conflict):
+    """The extractor that would embed the query is not up, and does not come up by itself."""
+
+    code = "not_deployed"
+
+
+class EmbedderFails(Conflict):
+    """The host that would embed the query cannot; asking again changes nothing."""
+
+    code = "embedder_fails"
 
 
 class SpacesDiffer(InvalidInput):
@@ -144,14 +161,8 @@ def _of_text(feature: Feature, text: str, place: str) -> Vector:
             f"Register the detector with the embedder clip to search by words. {words}",
             field=place,
         )
-    _check_up(version, "text")
-    answer = _waited(warm_host(version).embed_texts([text]))
+    answer = _embedded(version, "text", lambda host: host.embed_texts([text]))
     return _unit(np.asarray(answer[0], np.float64), place)
-
-
-def _check_up(version: ExtractorVersion, what: str) -> None:
-    if version.state != ExtractorVersion.State.READY:
-        raise Unavailable(f"{version} is not up ({version.state}), and so nothing embeds the {what}.")
 
 
 def _of_content(feature: Feature, content: Any, place: str) -> Vector:
@@ -161,14 +172,13 @@ def _of_content(feature: Feature, content: Any, place: str) -> Vector:
             f"{feature.uri} is filled by its package; a picture can be searched in the server's crop embeddings.",
             field=place,
         )
-    version = feature.extractor_version
-    _check_up(version, "picture")
     picture = prepare(data).upright
     with tempfile.TemporaryDirectory(prefix="query-", dir=_folder()) as folder:
         path = Path(folder) / "query.jpg"
         path.write_bytes(picture.data)
         whole = (picture.width / 2, picture.height / 2, float(picture.width), float(picture.height))
-        answer = _waited(warm_host(version).embed([(path, [whole])]))[0]
+        found = _embedded(feature.extractor_version, "picture", lambda host: host.embed([(path, [whole])]))
+    answer = found[0]
     if answer.error:
         raise InvalidInput(f"The picture cannot be embedded: {answer.error}", field=place)
     return _unit(np.asarray(answer.crop_embedding[0], np.float64), place)
@@ -180,11 +190,57 @@ def _folder() -> Path:
     return folder
 
 
-def _waited(future: Any) -> Any:
+def _embedded(version: ExtractorVersion, what: str, ask: Callable[[Host], Future[Any]]) -> Any:
+    """What the version's host answers. Raises Unavailable for what passes, and for what lasts NotDeployed,
+    EmbedderFails or PackageError."""
+    _check_up(version, what)
     try:
-        return future.result(HOST_SECONDS)
+        host = warm_host(version)
+    except HostClosed:
+        raise _passing(f"The host of {version} was closed; try again.", HOST_BACK) from None
+    except HostError as error:
+        raise _lasting(version, what, error) from None
+    try:
+        return ask(host).result(HOST_SECONDS)
     except TooSlow:
-        raise Unavailable("The embedder did not answer in time; try again.") from None
+        raise _passing("The embedder did not answer in time; try again.", HOST_BACK) from None
+    except PackageError:
+        raise
+    except HostOutOfMemory as error:
+        raise _lasting(version, what, error) from None
+    except HostError as error:
+        raise _passing(
+            f"The host of {version} is started anew; try again. {error.message}", HOST_BACK
+        ) from None
+
+
+def _check_up(version: ExtractorVersion, what: str) -> None:
+    state = ExtractorVersion.State(version.state)
+    if state == ExtractorVersion.State.READY:
+        return
+    if state == ExtractorVersion.State.DEPLOYING:
+        raise _passing(f"{version} is being deployed; the {what} can be embedded once it is up.", DEPLOYED_BY)
+    why = (
+        f" Its last deployment failed: {version.error[:500]}"
+        if state == ExtractorVersion.State.FAILED
+        else ""
+    )
+    raise NotDeployed(
+        f"{version} is not deployed ({state.value}), and so nothing embeds the {what}. Deploy it on the page of "
+        f"detectors or by POST /v1/plugins/{version.public_id}/deploy, or search by a vector or by the id of a "
+        f"document.{why}"
+    )
+
+
+def _passing(message: str, seconds: int) -> Unavailable:
+    return Unavailable(message, details={"retryable": True, "retry_after_seconds": seconds})
+
+
+def _lasting(version: ExtractorVersion, what: str, error: HostError) -> EmbedderFails:
+    return EmbedderFails(
+        f"The host of {version} cannot embed the {what}: {error.message[:1000]} Deploy the version again to see "
+        "whether it comes up; search by a vector or by the id of a document meanwhile."
+    )
 
 
 def _bytes_of(content: Any, place: str) -> bytes:

@@ -62,6 +62,13 @@ EXAMPLE = {"inputs": {"query": ""}, "limit": 20}
 class RunView(NamespacedView):
     tag = "Retrievers"
 
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """What passes says when to ask again, for clients that read no bodies too."""
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        if answer.status_code == 503:
+            answer.headers["Retry-After"] = str(answer.data["error"]["details"].get("retry_after_seconds", 5))
+        return answer
+
     def run_plan(self, plan: domain.Plan, mode: str) -> Response:
         """Run what the body asks for; with a cursor, read on in what was found before."""
         limit, offset, cursor = paging(self.data)

@@ -16,8 +16,8 @@ from extraction.search.definition import check_inputs, read_stages
 from extraction.search.domain.leaving import deleted_collections
 from extraction.search.fields import detection_id, document_id, resolver
 from extraction.search.models import Execution, Retriever, Unit
-from extraction.search.stages import Context, Hit, Selection, get_stage
-from mixcv.kernel.errors import DomainError, InvalidInput
+from extraction.search.stages import Context, Hit, Selection, Stage, get_stage
+from mixcv.kernel.errors import DomainError, InvalidInput, Unavailable
 from mixcv.kernel.filters import fill, parse, tell_faults, to_q
 from mixcv.tenancy.actors import Actor
 from mixcv.tenancy.models import Namespace
@@ -80,7 +80,8 @@ def execute(
 ) -> Ran:
     """Run a search, and keep what each stage took, returned and cost. A failed one is kept too, with its reason.
 
-    Raises InvalidInput for inputs, filters or stages that cannot be run; `details.execution_id` names its record.
+    Raises InvalidInput for inputs, filters or stages that cannot be run, Conflict where what embeds a query is not up:
+    `details.execution_id` names its record. Raises Unavailable, without a record, for what passes.
     """
     begun = time.perf_counter()
     check_json(inputs, field="inputs")
@@ -96,12 +97,15 @@ def execute(
         actor=by.name,
     )
     try:
+        ready = _prepare(namespace, plan, inputs or {}, filters)
         with tell_faults():
-            selection, context = _run(namespace, plan, inputs or {}, filters, row.stages)
+            selection = _run(ready, row.stages)
             hits = selection.taken(max(KEPT, offset + limit))
             row.result_count = row.stages[-1]["output_count"]
             row.results = _named(plan.unit, hits[:KEPT])
-            row.warnings = _warnings(context, row.result_count)
+            row.warnings = _warnings(ready.context, row.result_count)
+    except Unavailable:
+        raise  # it passes, and nothing is kept of it
     except DomainError as error:
         row.status, row.error = Execution.Status.FAILED, error.message
         row.duration_ms = _since(begun)
@@ -127,24 +131,38 @@ def selection_of(
     narrowed: Any = None,
 ) -> Selection:
     """All that a search finds, without a record of it. `narrowed` maps the rows to search to fewer of them."""
+    ready = _prepare(namespace, plan, inputs or {}, None)
     with tell_faults():
-        return _run(namespace, plan, inputs or {}, None, [], narrowed)[0]
+        return _run(ready, [], narrowed)
 
 
-def _run(
-    namespace: Namespace,
-    plan: Plan,
-    inputs: dict[str, Any],
-    filters: Any,
-    told: list[dict[str, Any]],
-    narrowed: Any = None,
-) -> tuple[Selection, Context]:
+@dataclass(frozen=True)
+class _Step:
+    """A stage with its parameters, after all that it waits for; `waited`: how long that took, in milliseconds."""
+
+    name: str
+    stage: Stage
+    parameters: dict[str, Any]
+    waited: float
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A search that only the database is needed for any more."""
+
+    context: Context
+    rows: QuerySet[Any]
+    steps: list[_Step]
+
+
+def _prepare(namespace: Namespace, plan: Plan, inputs: dict[str, Any], filters: Any) -> _Ready:
+    """Fill in the inputs, and fetch and embed what is searched by: outside any transaction, as it may take minutes."""
     check_inputs(inputs, plan.input_schema)
     filled = [
         one | {"config": {**one["config"], "parameters": _filled(one, inputs, plan.input_schema)}}
         for one in plan.stages
     ]
-    steps, _ = read_stages(filled, unit=plan.unit)
+    read, _ = read_stages(filled, unit=plan.unit)
     collections = [get_collection(namespace, ref) for ref in plan.collections]
     context = Context(namespace, plan.unit, collections or None)
     rows = rows_of_unit(namespace, plan.unit, collections)
@@ -155,24 +173,35 @@ def _run(
             "Name other collections in collection_identifiers, or none to search all."
         )
     rows = rows.filter(to_q(parse(fill(filters, inputs, plan.input_schema)), resolver(plan.unit)))
-    selection = Selection(narrowed(rows) if narrowed else rows)
+    return _Ready(context, rows, [_step(context, one) for one in read])
+
+
+def _step(context: Context, read: dict[str, Any]) -> _Step:
+    begun = time.perf_counter()
+    stage, parameters = get_stage(read["config"]["stage_id"]), read["config"]["parameters"]
+    if stage.prepare:
+        parameters = stage.prepare(context, parameters)
+    return _Step(read["stage_name"], stage, parameters, _since(begun))
+
+
+def _run(ready: _Ready, told: list[dict[str, Any]], narrowed: Any = None) -> Selection:
+    selection = Selection(narrowed(ready.rows) if narrowed else ready.rows)
     taken = selection.count()
-    for step in steps:
+    for step in ready.steps:
         begun = time.perf_counter()
-        stage = get_stage(step["config"]["stage_id"])
-        selection = stage.run(context, selection, step["config"]["parameters"])
+        selection = step.stage.run(ready.context, selection, step.parameters)
         given = selection.count()
         told.append(
             {
-                "stage_name": step["stage_name"],
-                "stage_id": stage.id,
+                "stage_name": step.name,
+                "stage_id": step.stage.id,
                 "input_count": taken,
                 "output_count": given,
-                "duration_ms": _since(begun),
+                "duration_ms": round(step.waited + _since(begun), 3),
             }
         )
         taken = given
-    return selection, context
+    return selection
 
 
 def _filled(step: dict[str, Any], inputs: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

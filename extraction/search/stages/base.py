@@ -88,6 +88,8 @@ class Selection:
 
 
 Run = Callable[[Context, Selection, dict[str, Any]], Selection]
+# What a stage needs from elsewhere, fetched and embedded before the transaction in which stages run.
+Prepare = Callable[[Context, dict[str, Any]], dict[str, Any]]
 
 
 class Check(Protocol):
@@ -107,6 +109,7 @@ class Stage:
     required: tuple[str, ...] = ()
     filters: tuple[str, ...] = ()
     check_more: Check | None = None
+    prepare: Prepare | None = None
 
     @property
     def schema(self) -> dict[str, Any]:

@@ -53,6 +53,23 @@ def searches_of(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+def prepare(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
+    """The parameters with each search's feature and vector in place of its URI and query."""
+    found = []
+    for number, raw in enumerate(searches_of(parameters)):
+        place = f"searches.{number}"
+        feature = find_feature(
+            context.namespace,
+            raw.get("feature_uri"),
+            collections=context.collections,
+            place=f"{place}.feature_uri",
+        )
+        empty = raw.get("query") in (None, "", [], {})
+        vector = None if empty else query_vector(context.namespace, feature, raw["query"], f"{place}.query")
+        found.append({**raw, "feature": feature, "vector": vector})
+    return {**parameters, "searches": found}
+
+
 def run(context: Context, selection: Selection, parameters: dict[str, Any]) -> Selection:
     rows = selection.rows.filter(to_q(parse(parameters.get("filters")), resolver(context.unit)))
     rows = _within(
@@ -62,7 +79,7 @@ def run(context: Context, selection: Selection, parameters: dict[str, Any]) -> S
         rows = rows.filter(pk__in=[hit.key for hit in selection.hits])
     searches = [
         _search(context, rows, one, parameters, f"searches.{place}")
-        for place, one in enumerate(searches_of(parameters))
+        for place, one in enumerate(parameters["searches"])
     ]
     live = [one for one in searches if one.vector is not None]
     if not live:
@@ -85,21 +102,16 @@ def _within(context: Context, rows: Any, refs: list[str] | None) -> Any:
 
 
 def _search(context: Context, rows: Any, raw: dict[str, Any], whole: dict[str, Any], place: str) -> _Search:
-    uri = raw.get("feature_uri")
-    empty = raw.get("query") in (None, "", [], {})
-    feature = find_feature(
-        context.namespace, uri, collections=context.collections, place=f"{place}.feature_uri"
-    )
+    feature = raw["feature"]
     rows = rows.filter(to_q(parse(raw.get("filters"), f"{place}.filters"), resolver(context.unit)))
     rows = _within(context, rows, raw.get("collection_identifiers"))
     if context.collections is None:
         rows = rows.filter(holders(context.namespace, feature))
     else:
         _check_held(context, feature, place)
-    vector = None if empty else query_vector(context.namespace, feature, raw["query"], f"{place}.query")
     top_k = raw.get("top_k") or whole.get("top_k") or whole.get("limit") or TOP_K
     top_k = max(top_k, whole.get("final_top_k") or 0)
-    return _Search(feature, vector, rows, top_k, raw.get("weight", 1.0), raw.get("min_score"))
+    return _Search(feature, raw["vector"], rows, top_k, raw.get("weight", 1.0), raw.get("min_score"))
 
 
 def _check_held(context: Context, feature: Feature, place: str) -> None:
@@ -194,4 +206,5 @@ STAGE = Stage(
     run=run,
     filters=("filters",),
     check_more=check,
+    prepare=prepare,
 )

@@ -16,7 +16,7 @@ from extraction.runs.models import Collection, Document
 from extraction.search import query
 from extraction.search.fusion import fuse
 from extraction.search.stages.diverse import rank_diverse
-from mixcv.kernel.errors import InvalidInput, NotFound
+from mixcv.kernel.errors import InvalidInput, NotFound, Unavailable
 from tests.extraction.search.searches import axis, det, feature_of, found_by, place, ref, stage, uri_of, where
 from tests.factories import (
     detections_of,
@@ -158,7 +158,7 @@ def test_by_a_picture(collection: Collection, docs: list[Document], monkeypatch:
         assert found_by(collection.namespace, search(collection, looked_for, top_k=1)) == [ref(docs[2])]
     assert host.asked[0][1] == [(160.0, 120.0, 320.0, 240.0)]
     monkeypatch.setattr(query, "warm_host", lambda version: Host(gone=True))
-    with pytest.raises(HostCrashed):
+    with pytest.raises(Unavailable, match="The host ended"):
         found_by(collection.namespace, search(collection, looked_for))
 
 
