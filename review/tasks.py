@@ -1,5 +1,6 @@
 """The rooms' tasks, gathered for Celery."""
 
+from review.queues import tasks as queues
 from review.verdicts import tasks as verdicts
 
-__all__ = ["verdicts"]
+__all__ = ["queues", "verdicts"]

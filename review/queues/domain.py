@@ -19,7 +19,7 @@ from mixcv.kernel.events import Happening, publish
 from mixcv.kernel.ids import slug
 from mixcv.tenancy.actors import Actor, person
 from mixcv.tenancy.models import User
-from review.queues.filling import NO_THRESHOLD, fill_from_retrievers
+from review.queues.filling import NO_THRESHOLD, want_filling
 from review.queues.models import Queue, QueueItem
 from review.verdicts.domain.effects import Settled
 
@@ -64,26 +64,55 @@ def doubtful_stage(below: float) -> dict[str, object]:
 
 
 def fill_from_chunk(chunk: WrittenChunk) -> None:
-    """Put the doubtful ones of new detections into the collection's queues; inside the transaction that wrote them."""
+    """Put the doubtful ones of new detections into the collection's queues; inside the transaction that wrote them.
+
+    What retrievers find among them follows after it.
+    """
+    if chunk.detection_ids:
+        _fill_all(chunk)
+    want_filling(chunk)
+    _leave(chunk.superseded_ids, QueueItem.State.SUPERSEDED)
+
+
+def _fill_all(chunk: WrittenChunk) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id FROM review_queue WHERE collection_id = %s ORDER BY id FOR UPDATE",
+            "SELECT id FROM review_queue WHERE collection_id = %s ORDER BY id FOR NO KEY UPDATE",
             [chunk.collection.pk],
         )
         for (queue_id,) in cursor.fetchall():
             _fill(queue_id, chunk.detection_ids)
-    fill_from_retrievers(chunk)
-    _leave(chunk.superseded_ids, QueueItem.State.SUPERSEDED)
 
 
-def _fill(queue_id: int, detection_ids: Sequence[int] | None) -> int:
-    """Add items for open, current detections under the queue's threshold; None looks at the whole collection.
+# Which detections are drawn at random, and where they stand; drawn from the id, so that it is always the same.
+_CHANCE = """
+LATERAL (SELECT (hashint8extended(d.id, 1) & 2147483647) / 2147483648.0 < %(share)s AS audit,
+                (hashint8extended(d.id, 2) & 2147483647) / 2147483648.0 AS place) c
+"""
 
-    Beside them goes a random share of all detections, sure ones too, strewn among the others: rates of these alone
-    say how good the detector is, where doubtful boxes make it look worse. Chance is drawn from the detection's id, so
-    that a second filling draws the same.
+
+def _lock_doubtful(queue: Queue, below: float) -> list[int]:
+    """What may wait under a threshold: undecided, and staying so until the end, as `lock_undecided` says."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT d.id FROM extraction_detection d, {_CHANCE}
+            WHERE d.collection_id = %(collection)s AND d.current AND d.decided_label = ''
+                AND (d.confidence < %(below)s OR c.audit)
+            ORDER BY d.id FOR SHARE OF d
+            """,
+            {"collection": queue.collection_id, "below": below, "share": settings.MIXCV_AUDIT_SHARE},
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _fill(queue_id: int, detection_ids: Sequence[int]) -> int:
+    """Add items for those of some detections that are open, current, and under the queue's threshold.
+
+    They are this transaction's own, or held by it. Beside the doubtful ones goes a random share of all detections, sure
+    ones too, strewn among the others: rates of these alone say how good the detector is, where doubtful boxes make it
+    look worse.
     """
-    some = "" if detection_ids is None else "AND d.id = ANY(%(ids)s)"
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -93,16 +122,14 @@ def _fill(queue_id: int, detection_ids: Sequence[int] | None) -> int:
                 SELECT q.id, d.id, d.image_id,
                     CASE WHEN c.audit THEN c.place * q.doubtful_below ELSE d.confidence END, '', 'waiting',
                     CASE WHEN c.audit THEN 'audit' ELSE 'queue' END, now()
-                FROM review_queue q JOIN extraction_detection d ON d.collection_id = q.collection_id,
-                    LATERAL (SELECT (hashint8extended(d.id, 1) & 2147483647) / 2147483648.0 < %(share)s AS audit,
-                                    (hashint8extended(d.id, 2) & 2147483647) / 2147483648.0 AS place) c
+                FROM review_queue q JOIN extraction_detection d ON d.collection_id = q.collection_id, {_CHANCE}
                 WHERE q.id = %(queue)s AND q.doubtful_below > 0 AND d.current AND d.decided_label = ''
-                    AND (d.confidence < q.doubtful_below OR c.audit) {some}
+                    AND (d.confidence < q.doubtful_below OR c.audit) AND d.id = ANY(%(ids)s)
                 ON CONFLICT (queue_id, detection_id) DO NOTHING RETURNING 1)
             UPDATE review_queue SET waiting_count = waiting_count + (SELECT count(*) FROM new) WHERE id = %(queue)s
             RETURNING (SELECT count(*) FROM new)
             """,
-            {"queue": queue_id, "ids": list(detection_ids or []), "share": settings.MIXCV_AUDIT_SHARE},
+            {"queue": queue_id, "ids": list(detection_ids), "share": settings.MIXCV_AUDIT_SHARE},
         )
         return int(cursor.fetchone()[0])
 
@@ -116,14 +143,15 @@ def set_threshold(*, queue: Queue, below: float, by: Actor) -> Queue:
             "This queue has what its retriever finds; change the retriever.", field="doubtful_below"
         )
     with transaction.atomic():
-        row = Queue.objects.select_for_update().get(pk=queue.pk)
+        held = _lock_doubtful(queue, below)
+        row = Queue.objects.select_for_update(no_key=True).get(pk=queue.pk)
         row.doubtful_below = below
         row.save(update_fields=["doubtful_below"])
         doubtful = QueueItem.objects.filter(queue=row, state=Waiting, source=QueueItem.Source.QUEUE)
         gone = doubtful.filter(score__gte=below).delete()[0]
         row.waiting_count -= gone
         row.save(update_fields=["waiting_count"])
-        _fill(row.pk, None)
+        _fill(row.pk, held)
         row.retriever.stages = [doubtful_stage(below)]
         row.retriever.save(update_fields=["stages"])
         publish(
@@ -234,6 +262,8 @@ def release_lease(*, images: Sequence[Image], user: User) -> None:
 def skip_image(*, queue: Queue, image: Image, user: User) -> None:
     """Put an image's waiting boxes behind all others of the queue, and let go of it."""
     with transaction.atomic():
+        # Before its items, as everybody who moves them locks it.
+        Queue.objects.select_for_update(no_key=True).get(pk=queue.pk)
         last = QueueItem.objects.filter(queue=queue, state=Waiting).order_by("-score").first()
         behind = max(1.0, last.score if last else 1.0) + 1e-6
         QueueItem.objects.filter(queue=queue, image=image, state=Waiting).update(score=behind)

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Max
 
 from extraction.runs.hooks import WrittenChunk
 from extraction.runs.models import Collection, Detection
 from extraction.search.domain import plan_of, selection_of
 from extraction.search.models import Retriever, Unit
 from extraction.search.stages import Selection
+from extraction.search.stages.feature_search import searches_of
+from mixcv.celery import app
 from mixcv.kernel.errors import Conflict, DomainError
 from mixcv.kernel.events import Happening, publish
 from mixcv.kernel.filters import names_in
 from mixcv.kernel.ids import slug
 from mixcv.tenancy.actors import Actor
-from review.queues.models import Queue
+from review.queues.models import Queue, QueueItem
 
 log = logging.getLogger(__name__)
 MOST_ITEMS = 100_000
 # A queue of a retriever has no threshold: no detection is under 0.
 NO_THRESHOLD = 0.0
+TASK = "review.fill_queues"
 
 
 class NothingWaits(Conflict):
@@ -39,18 +44,20 @@ def open_as_queues(*, retriever: Retriever, inputs: dict[str, Any], by: Actor) -
     """
     found = selection_of(namespace=retriever.namespace, plan=plan_of(retriever), inputs=inputs)
     waiting = _waiting(found, retriever.unit)
-    if not waiting:
-        raise NothingWaits(f"{retriever.name} finds no box that is still undecided.")
-    per_collection: dict[int, list[tuple[int, float]]] = {}
-    for collection_id, key, score in waiting:
-        per_collection.setdefault(collection_id, []).append((key, score))
-    collections = Collection.objects.in_bulk(per_collection)
     with transaction.atomic():
+        held = lock_undecided(key for _, key, _ in waiting)
+        per_collection: dict[int, list[tuple[int, float]]] = {}
+        for collection_id, key, score in waiting:
+            if key in held:
+                per_collection.setdefault(collection_id, []).append((key, score))
+        if not per_collection:
+            raise NothingWaits(f"{retriever.name} finds no box that is still undecided.")
+        collections = Collection.objects.in_bulk(per_collection)
         queues = [
             _queue(retriever, collections[key], several=len(per_collection) > 1)
             for key in sorted(per_collection)
         ]
-        for queue in queues:
+        for queue in sorted(queues, key=lambda one: one.pk):
             _add(queue, per_collection[queue.collection_id])
             queue.refresh_from_db(fields=["waiting_count"])
         publish(
@@ -64,31 +71,73 @@ def open_as_queues(*, retriever: Retriever, inputs: dict[str, Any], by: Actor) -
     return queues
 
 
-def fill_from_retrievers(chunk: WrittenChunk) -> None:
-    """Put what retrievers find among new detections into their queues; inside the transaction that wrote them.
-
-    Only of retrievers that filter: a new box has no place in a ranking that was made before it.
-    """
+def want_filling(chunk: WrittenChunk) -> None:
+    """Have a task put what retrievers find among new detections into their queues, once these are there for all."""
     queues = Queue.objects.filter(collection=chunk.collection, doubtful_below=NO_THRESHOLD)
+    if chunk.document_ids and any(fills_itself(one.retriever) for one in queues.select_related("retriever")):
+        send = partial(app.send_task, TASK, args=[chunk.collection.pk, chunk.document_ids], queue="cpu")
+        # A message that is lost leaves the new boxes to the next time that the queue is opened.
+        transaction.on_commit(send, robust=True)
+
+
+def fill_from_retrievers(*, collection_id: int, document_ids: Sequence[int]) -> None:
+    """Put what retrievers find among new documents' boxes into their queues. Safe to run twice."""
+    queues = Queue.objects.filter(collection=collection_id, doubtful_below=NO_THRESHOLD)
     for queue in queues.select_related("retriever__namespace").order_by("pk"):
-        if names_in(queue.retriever.stages):
+        if not fills_itself(queue.retriever):
             continue
+        within = "pk__in" if queue.retriever.unit == Unit.DOCUMENT else "document__in"
         try:
             found = selection_of(
                 namespace=queue.retriever.namespace,
                 plan=plan_of(queue.retriever),
-                narrowed=_among(queue.retriever.unit, chunk),
+                narrowed=lambda rows, within=within: rows.filter(**{within: document_ids}),
             )
         except DomainError as error:
-            log.warning("%s got nothing of a new chunk: %s", queue.public_id, error.message)
+            log.warning("%s got nothing of new images: %s", queue.public_id, error.message)
             continue
-        if found.hits is None:
-            _add(queue, [(key, score) for _, key, score in _waiting(found, queue.retriever.unit)])
+        waiting = _waiting(found, queue.retriever.unit)
+        with transaction.atomic():
+            held = lock_undecided(key for _, key, _ in waiting)
+            behind = _behind(queue) if found.order else 0.0
+            _add(queue, [(key, behind + score) for _, key, score in waiting if key in held])
 
 
-def _among(unit: str, chunk: WrittenChunk) -> Any:
-    keys = chunk.detection_ids if unit == Unit.DETECTION else chunk.document_ids
-    return lambda rows: rows.filter(pk__in=keys)
+def fills_itself(retriever: Retriever) -> bool:
+    """Whether new boxes come into its queues by themselves: it only filters and sorts, and asks for nothing.
+
+    A new box has no place in a ranking or a choice that was made before it.
+    """
+    return not names_in(retriever.stages) and all(map(_only_filters, retriever.stages))
+
+
+def _only_filters(stage: dict[str, Any]) -> bool:
+    config = stage["config"]
+    parameters = config.get("parameters") or {}
+    if config["stage_id"] == "feature_search":
+        queries = [one.get("query") for one in searches_of(parameters)]
+        return not any(queries) and not parameters.get("final_top_k")
+    return config["stage_id"] in {"attribute_filter", "sort_attribute"}
+
+
+def _behind(queue: Queue) -> float:
+    """The score behind all that wait: an order that was made before has no place for new boxes."""
+    last = QueueItem.objects.filter(queue=queue).aggregate(last=Max("score"))["last"]
+    return 0.0 if last is None else float(last) + 1
+
+
+def lock_undecided(keys: Iterable[int]) -> set[int]:
+    """Those of some boxes that are undecided, and stay so until the end of the transaction. Before the queues.
+
+    A verdict that is not there for all yet is waited for; one that comes later waits, and then finds the items.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM extraction_detection WHERE id = ANY(%s) AND current AND decided_label = ''"
+            " ORDER BY id FOR SHARE",
+            [sorted(set(keys))],
+        )
+        return {row[0] for row in cursor.fetchall()}
 
 
 def _waiting(found: Selection, unit: str) -> list[tuple[int, int, float]]:
@@ -130,11 +179,11 @@ def _queue(retriever: Retriever, collection: Collection, *, several: bool) -> Qu
 
 
 def _add(queue: Queue, items: Sequence[tuple[int, float]]) -> None:
-    """Let boxes wait that do not yet. The queue is locked before its items."""
+    """Let boxes wait that do not yet. They are held by `lock_undecided`; the queue is locked before its items."""
     if not items:
         return
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM review_queue WHERE id = %s FOR UPDATE", [queue.pk])
+        cursor.execute("SELECT 1 FROM review_queue WHERE id = %s FOR NO KEY UPDATE", [queue.pk])
         cursor.execute(
             """
             WITH new AS (

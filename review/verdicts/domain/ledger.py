@@ -108,7 +108,7 @@ def _payload(row: Annotation) -> dict[str, Any]:
 def lock_detections(namespace: Namespace, keys: Iterable[int]) -> dict[int, Detection]:
     """Detections by key, locked in the order of their keys against deadlock. All who decide lock these first."""
     rows = (
-        Detection.objects.select_for_update(of=("self",))
+        Detection.objects.select_for_update(no_key=True, of=("self",))
         .filter(pk__in=set(keys), collection__namespace=namespace)
         .defer("class_scores", "extra", "enrichment")
         .order_by("pk")
@@ -144,5 +144,5 @@ def lock_annotations(
     places = list(about.values_list("detection_id", "image_id"))
     detections = lock_detections(namespace, [key for key, _ in places if key is not None])
     lock_images(image for key, image in places if key is None)
-    rows = about.select_for_update(of=("self",)).select_related("image").order_by("pk")
+    rows = about.select_for_update(no_key=True, of=("self",)).select_related("image").order_by("pk")
     return {row.public_id: row for row in rows}, detections

@@ -11,10 +11,11 @@ from django.test import Client
 from extraction.runs.models import Collection
 from extraction.search.domain import create_retriever
 from extraction.search.models import Execution, Retriever
+from mixcv.celery import app
 from mixcv.kernel.errors import InvalidInput
 from mixcv.tenancy.actors import SYSTEM
 from mixcv.tenancy.models import Role
-from review.queues import domain
+from review.queues import domain, filling, tasks
 from review.queues.filling import NothingWaits, open_as_queues
 from review.queues.models import Queue, QueueItem
 from review.verdicts.models import Annotation
@@ -88,14 +89,90 @@ def test_opened_again_it_gets_what_is_new(collection: Collection) -> None:
     assert queue.waiting_count == 2
 
 
-def test_new_detections_come_by_themselves(collection: Collection) -> None:
+class Sent:
+    """The tasks that committing sends; each message is handed over twice, as may happen."""
+
+    def __init__(self) -> None:
+        self.messages: list[list[Any]] = []
+
+    def __call__(self, name: str, args: list[Any], **_: Any) -> None:
+        if name == filling.TASK:
+            self.messages.append(args)
+
+    def work(self) -> None:
+        for args in self.messages * 2:
+            tasks.fill_queues(*args)
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
+    sent = Sent()
+    monkeypatch.setattr(app, "send_task", sent)
+    return sent
+
+
+def test_new_detections_come_by_themselves(
+    collection: Collection, sent: Sent, django_capture_on_commit_callbacks: Any
+) -> None:
     factories.make_detected(collection, 1, detections=[factories.found("bus", 0.5)])
     (queue,) = open_as_queues(retriever=made(collection, BUSES), inputs={}, by=SYSTEM)
-    factories.make_detected(
-        collection, 1, detections=[factories.found("bus", 0.95), factories.found("truck", 0.2)]
-    )
+    with django_capture_on_commit_callbacks(execute=True):
+        factories.make_detected(
+            collection, 1, detections=[factories.found("bus", 0.95), factories.found("truck", 0.2)]
+        )
+    assert len(waiting(queue)) == 1  # not in the transaction that writes them
+    sent.work()
     queue.refresh_from_db()
     assert (len(waiting(queue)), queue.waiting_count) == (2, 2)
+
+
+def test_new_detections_of_a_sorted_search_come_behind(
+    collection: Collection, sent: Sent, django_capture_on_commit_callbacks: Any
+) -> None:
+    factories.make_detected(collection, 2, detections=[factories.found("bus", 0.5)])
+    order = stage("sort_attribute", field="confidence", direction="desc")
+    (queue,) = open_as_queues(retriever=made(collection, BUSES, order), inputs={}, by=SYSTEM)
+    before = waiting(queue)
+    with django_capture_on_commit_callbacks(execute=True):
+        new = factories.make_detected(collection, 1, detections=[factories.found("bus", 0.95)])[0]
+    sent.work()
+    assert waiting(queue) == [*before, new.detections.get().pk]
+
+
+@pytest.mark.parametrize(
+    "ranking",
+    [
+        stage("limit", limit=5),
+        stage("sample", count=5),
+        stage("group_by", group_by_field="class"),
+        stage("feature_search", searches=[{"feature_uri": "mixcv://x@1/y", "query": "a bus"}]),
+        stage("feature_search", final_top_k=5),
+    ],
+    ids=lambda one: one["config"]["stage_id"],
+)
+def test_what_ranks_or_chooses_is_not_run_for_new_detections(
+    collection: Collection,
+    sent: Sent,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: Any,
+    ranking: Any,
+) -> None:
+    factories.make_detected(collection, 1, detections=[factories.found("bus", 0.5)])
+    retriever = made(collection, BUSES)
+    open_as_queues(retriever=retriever, inputs={}, by=SYSTEM)
+    Retriever.objects.filter(pk=retriever.pk).update(stages=[*retriever.stages, ranking])
+    ran: list[Any] = []
+    monkeypatch.setattr(filling, "selection_of", lambda **asked: ran.append(asked))
+    with django_capture_on_commit_callbacks(execute=True):
+        document = factories.make_detected(collection, 1, detections=[factories.found("bus", 0.9)])[0]
+    assert sent.messages == []
+    filling.fill_from_retrievers(collection_id=collection.pk, document_ids=[document.pk])
+    assert ran == []
+
+
+def test_a_search_without_a_query_only_filters(collection: Collection) -> None:
+    filters = stage("feature_search", filters=where("class", "eq", "bus"))
+    assert filling.fills_itself(made(collection, filters))
 
 
 def test_each_collection_has_its_queue(collection: Collection) -> None:
