@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db.models import prefetch_related_objects
 from drf_spectacular.utils import extend_schema_field
@@ -14,10 +14,11 @@ from rest_framework.response import Response
 
 from extraction.runs.queries import find_documents
 from mixcv.kernel.api import handle_exception
-from mixcv.kernel.errors import DomainError, InvalidInput
+from mixcv.kernel.errors import DomainError, Forbidden, InvalidInput
 from mixcv.kernel.operations import operation
 from mixcv.kernel.serializers import StrictSerializer
 from mixcv.tenancy.api_auth import NamespacedView
+from mixcv.tenancy.models import Scope
 from review.verdicts.api.answers import BulkAnswer, warnings_for
 from review.verdicts.api.bodies import (
     MOST_AT_ONCE,
@@ -27,7 +28,9 @@ from review.verdicts.api.bodies import (
     plain_creation,
     verdict_of,
 )
-from review.verdicts.domain import Outcome, Revision, delete_verdicts, record_verdicts, revise_verdicts
+from review.verdicts.domain import Outcome, Revision, Verdict, change_together
+
+T = TypeVar("T")
 
 
 class _Operation(serializers.Field[Any, Any, Any, Any]):
@@ -65,7 +68,8 @@ class Bulk(NamespacedView):
     @operation(
         "bulk_annotations",
         f"Create, change and delete up to {MOST_AT_ONCE:,} annotations each. Every operation stands alone: a fault in "
-        "one is that one's error. A repeated call writes new versions under the same ids, and doubles nothing.",
+        "one is that one's error. The list delete needs the scope delete. "
+        "A repeated call writes new versions under the same ids, and doubles nothing.",
         body=BulkBody,
         answer=BulkAnswer,
         creates=True,
@@ -77,10 +81,22 @@ class Bulk(NamespacedView):
     )
     def post(self, request: Request) -> Response:
         asked = {name: self.data.get(name) or [] for name in ("create", "update", "delete")}
+        if asked["delete"] and not {Scope.DELETE, Scope.ADMIN} & set(self.key.scopes):
+            raise Forbidden(
+                f"This key has the scopes {', '.join(self.key.scopes)}; the list delete needs {Scope.DELETE}."
+            )
+        creations, revisions = self._creations(asked["create"]), self._revisions(asked["update"])
+        recorded, revised, deleted = change_together(
+            namespace=self.namespace,
+            verdicts=[one for one in creations if isinstance(one, Verdict)],
+            revisions=[one for one in revisions if isinstance(one, Revision)],
+            annotation_ids=asked["delete"],
+            by=self.actor,
+        )
         done = {
-            "create": self._create(asked["create"]),
-            "update": self._update(asked["update"]),
-            "delete": self._delete(asked["delete"]),
+            "create": _outcomes(creations, recorded),
+            "update": _outcomes(revisions, revised),
+            "delete": deleted,
         }
         told = [one.annotation for outcomes in done.values() for one in outcomes if one.annotation]
         prefetch_related_objects([row for row in told if row.payload], "predicted_class", "image")
@@ -103,34 +119,24 @@ class Bulk(NamespacedView):
             }
         )
 
-    def _create(self, items: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+    def _creations(self, items: Sequence[Mapping[str, Any]]) -> list[Verdict | DomainError]:
+        """The verdict that each item stands for, or what is wrong with it."""
         bodies = _checked(AnnotationBody(), items, plain_creation)
         refs = [(b["document_id"], b.get("collection_id")) for b in bodies if not isinstance(b, DomainError)]
         found = find_documents(self.namespace, refs) if refs else {}
 
-        def read(body: dict[str, Any]) -> Any:
+        def read(body: dict[str, Any]) -> Verdict:
             place = found[body["document_id"], body.get("collection_id")]
             if isinstance(place, Exception):
                 raise place
             return verdict_of(place, body)
 
-        return _each(
-            bodies,
-            read,
-            lambda some: record_verdicts(namespace=self.namespace, verdicts=some, by=self.actor),
-        )
+        return _read(bodies, read)
 
-    def _update(self, items: Sequence[Mapping[str, Any]]) -> list[Outcome]:
-        return _each(
-            _checked(BulkChange(), items),
-            lambda body: Revision(body["annotation_id"], changes_of(body)),
-            lambda some: revise_verdicts(namespace=self.namespace, revisions=some, by=self.actor),
+    def _revisions(self, items: Sequence[Mapping[str, Any]]) -> list[Revision | DomainError]:
+        return _read(
+            _checked(BulkChange(), items), lambda body: Revision(body["annotation_id"], changes_of(body))
         )
-
-    def _delete(self, refs: Sequence[str]) -> list[Outcome]:
-        if not refs:
-            return []
-        return delete_verdicts(namespace=self.namespace, annotation_ids=refs, by=self.actor)
 
 
 def _checked(
@@ -150,22 +156,21 @@ def _checked(
     return checked
 
 
-def _each(
-    bodies: Sequence[Any], read: Callable[[dict[str, Any]], Any], verb: Callable[[list[Any]], list[Outcome]]
-) -> list[Outcome]:
-    """The outcome of each body: what is wrong with it, or what the verb made of all that are right."""
-    outcomes: list[Outcome | None] = []
-    good = []
+def _read(bodies: Sequence[Any], read: Callable[[dict[str, Any]], T]) -> list[T | DomainError]:
+    """What `read` makes of each body, or what is wrong with it."""
+    found: list[T | DomainError] = []
     for body in bodies:
         try:
-            if isinstance(body, DomainError):
-                raise body
-            good.append(read(body))
-            outcomes.append(None)
+            found.append(body if isinstance(body, DomainError) else read(body))
         except DomainError as error:
-            outcomes.append(Outcome(None, error=error))
-    done = iter(verb(good) if good else [])
-    return [outcome or next(done) for outcome in outcomes]
+            found.append(error)
+    return found
+
+
+def _outcomes(asked: Sequence[object], done: Sequence[Outcome]) -> list[Outcome]:
+    """The outcome of each that was asked for: what is wrong with it, or the next of those that were done."""
+    rest = iter(done)
+    return [Outcome(None, error=one) if isinstance(one, DomainError) else next(rest) for one in asked]
 
 
 def _result(kind: str, index: int, outcome: Outcome) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from review.verdicts.domain.labels import define_label, own_labels, remove_label
 from review.verdicts.domain.record import record_verdicts
 from review.verdicts.domain.retract import delete_verdicts, retract_verdicts
 from review.verdicts.domain.revise import REVISABLE, revise_verdicts
+from review.verdicts.domain.together import change_together
 from review.verdicts.domain.values import Outcome, Revision, StaleVerdict, UnknownLabel, Verdict
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "StaleVerdict",
     "UnknownLabel",
     "Verdict",
+    "change_together",
     "define_label",
     "delete_verdicts",
     "fold_counts",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from extraction.runs.models import Detection
@@ -15,7 +16,8 @@ from mixcv.tenancy.actors import Actor
 from mixcv.tenancy.models import Namespace
 from review.verdicts.domain.counts import Tally
 from review.verdicts.domain.effects import apply_decisions
-from review.verdicts.models import Annotation, AnnotationVersion
+from review.verdicts.domain.values import Verdict
+from review.verdicts.models import Annotation, AnnotationVersion, Label
 
 # What a version keeps; the row keeps who made it, each version who made that one.
 VALUE_FIELDS = (
@@ -30,7 +32,11 @@ _VERSION_COLUMNS = [
 
 
 class Ledger:
-    """Rows are locked by the caller. `open` a row before it is changed and `close` it after; `add` a new one."""
+    """Rows are locked by the caller. `open` a row before it is changed and `close` it after; `add` a new one.
+
+    `store` writes them, as often as a call needs it; `settle` once, at the end, what follows from all of them. So
+    truth, queues and images are locked in one go, however many verbs one transaction has.
+    """
 
     def __init__(self, namespace: Namespace, by: Actor) -> None:
         self.namespace, self.by = namespace, by
@@ -74,7 +80,8 @@ class Ledger:
             Happening(f"annotation.{kind}", row.public_id, _payload(row) | taken),
         )
 
-    def write(self) -> None:
+    def store(self) -> None:
+        """Write annotations and their versions."""
         for row, key in zip(self._new, reserve_keys(Annotation, len(self._new)), strict=True):
             row.pk = key
             row._state.adding = False
@@ -89,6 +96,11 @@ class Ledger:
             copy_in(
                 AnnotationVersion, _VERSION_COLUMNS, ([row.pk, *values] for row, values in self._versions)
             )
+        self._new, self._changed, self._versions = [], {}, []
+        self.now = timezone.now()  # what comes later is later
+
+    def settle(self) -> None:
+        """Write what follows from all that was stored: counts, truth, queues, events."""
         self._tally.write()
         apply_decisions(rows=list(self._decided.values()))
         publish(namespace_id=self.namespace.pk, actor=self.by.name, happenings=self._happenings)
@@ -131,6 +143,35 @@ def lock_images(keys: Iterable[int | None]) -> None:
             )
 
 
+def lock_places(namespace: Namespace, verdicts: Iterable[Verdict], refs: Iterable[str]) -> None:
+    """Lock the detections and images that verdicts and annotations are about.
+
+    For one that decides in several steps: each step finds its locks taken, whatever its order.
+    """
+    verdicts = list(verdicts)
+    places = list(_live(namespace, refs).values_list("detection_id", "image_id"))
+    keys = [one.detection_id for one in verdicts if one.detection_id is not None]
+    detections = lock_detections(namespace, [*keys, *(key for key, _ in places if key is not None)])
+    lock_images(
+        [
+            *(image_of(one, detections) for one in verdicts),
+            *(image for key, image in places if key is None),
+        ]
+    )
+
+
+def image_of(verdict: Verdict, detections: Mapping[int, Detection]) -> int | None:
+    """The image of a verdict whose annotation is about no detection; None of the others."""
+    detection = detections.get(verdict.detection_id or 0)
+    if detection is None:
+        return verdict.image_id
+    return detection.image_id if verdict.label == Label.MISSED else None
+
+
+def _live(namespace: Namespace, refs: Iterable[str]) -> QuerySet[Annotation]:
+    return Annotation.objects.filter(namespace=namespace, public_id__in=set(refs), deleted_at=None)
+
+
 def lock_annotations(
     namespace: Namespace, refs: Iterable[str], *, actor: str | None = None
 ) -> tuple[dict[str, Annotation], dict[int, Detection]]:
@@ -138,7 +179,7 @@ def lock_annotations(
 
     `actor`: only this one's.
     """
-    about = Annotation.objects.filter(namespace=namespace, public_id__in=set(refs), deleted_at=None)
+    about = _live(namespace, refs)
     if actor is not None:
         about = about.filter(actor=actor)
     places = list(about.values_list("detection_id", "image_id"))

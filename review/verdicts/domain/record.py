@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from extraction.classes.domain import ensure_classes
 from extraction.classes.models import ObjectClass
@@ -16,7 +17,7 @@ from mixcv.kernel.geometry import Box, clip
 from mixcv.tenancy.actors import Actor
 from mixcv.tenancy.models import Namespace
 from review.verdicts.domain.labels import own_labels
-from review.verdicts.domain.ledger import VALUE_FIELDS, Ledger, lock_detections, lock_images
+from review.verdicts.domain.ledger import VALUE_FIELDS, Ledger, image_of, lock_detections, lock_images
 from review.verdicts.domain.values import Outcome, StaleVerdict, Verdict, check, kind_of
 from review.verdicts.models import VERDICTS, Annotation, Label, Source
 
@@ -33,23 +34,31 @@ def record_verdicts(
     and a label of the vocabulary given to the same detection or document again.
     """
     with transaction.atomic():
-        scene = Scene(namespace, verdicts)
-        outcomes: list[Outcome | None] = []
-        for verdict in verdicts:
-            error = check(verdict, scene.own) or scene.refusal(verdict)
-            outcomes.append(Outcome(None, error=error) if error else None)
-        open_ = [number for number, outcome in enumerate(outcomes) if outcome is None]
-        # Before the classes, whose own lock is held to the end: whoever changes annotations takes them so too.
-        lock_images(scene.image_of(verdicts[number]) for number in open_)
-        scene.learn_classes(verdicts[number].class_name for number in open_)
-        drafts = {}
-        for number in open_:
-            try:
-                drafts[number] = scene.draft(verdicts[number], by, source)
-            except DomainError as error:
-                outcomes[number] = Outcome(None, error=error)
-        for number, outcome in _store(namespace, drafts, by).items():
-            outcomes[number] = outcome
+        ledger = Ledger(namespace, by)
+        outcomes = record_into(ledger, verdicts, source)
+        ledger.settle()
+    return outcomes
+
+
+def record_into(ledger: Ledger, verdicts: Sequence[Verdict], source: str = Source.API) -> list[Outcome]:
+    """`record_verdicts` up to what follows from them; inside a transaction."""
+    scene = Scene(ledger.namespace, verdicts)
+    outcomes: list[Outcome | None] = []
+    for verdict in verdicts:
+        error = check(verdict, scene.own) or scene.refusal(verdict)
+        outcomes.append(Outcome(None, error=error) if error else None)
+    open_ = [number for number, outcome in enumerate(outcomes) if outcome is None]
+    # Before the classes, whose own lock is held to the end: whoever changes annotations takes them so too.
+    lock_images(image_of(verdicts[number], scene.detections) for number in open_)
+    scene.learn_classes(verdicts[number].class_name for number in open_)
+    drafts = {}
+    for number in open_:
+        try:
+            drafts[number] = scene.draft(verdicts[number], ledger.by, source)
+        except DomainError as error:
+            outcomes[number] = Outcome(None, error=error)
+    for number, outcome in _store(ledger, drafts).items():
+        outcomes[number] = outcome
     return [outcome for outcome in outcomes if outcome is not None]
 
 
@@ -88,13 +97,6 @@ class Scene:
             self.classes |= ensure_classes(
                 namespace=self.namespace, names=proper, state=ObjectClass.State.PROPOSED
             )
-
-    def image_of(self, verdict: Verdict) -> int | None:
-        """The image of a verdict whose annotation is about no detection; None of the others."""
-        detection = self.detections.get(verdict.detection_id or 0)
-        if detection is None:
-            return verdict.image_id
-        return detection.image_id if verdict.label == Label.MISSED else None
 
     def refusal(self, verdict: Verdict) -> DomainError | None:
         if verdict.detection_id is not None:
@@ -186,10 +188,9 @@ def _stale(detection: Detection) -> StaleVerdict:
     )
 
 
-def _store(namespace: Namespace, drafts: dict[int, Annotation], by: Actor) -> dict[int, Outcome]:
-    """Insert or update annotations, append their versions and events, and apply what follows from them."""
+def _store(ledger: Ledger, drafts: dict[int, Annotation]) -> dict[int, Outcome]:
+    """Insert or update annotations and append their versions."""
     rows = known_like(drafts.values())
-    ledger = Ledger(namespace, by)
     outcomes: dict[int, Outcome] = {}
     for number, draft in drafts.items():
         key = key_of(draft)
@@ -203,7 +204,7 @@ def _store(namespace: Namespace, drafts: dict[int, Annotation], by: Actor) -> di
             for name in VALUE_FIELDS:
                 setattr(row, name, getattr(draft, name))
             ledger.close(row)
-    ledger.write()
+    ledger.store()
     return outcomes
 
 
@@ -221,10 +222,13 @@ def key_of(row: Annotation) -> tuple[object, ...]:
 
 
 def known_like(drafts: Iterable[Annotation]) -> dict[tuple[object, ...], Annotation]:
-    """The live annotations, locked, that drafts would be new versions of; by `key_of`."""
+    """The live annotations, locked, that drafts would be new versions of; by `key_of`.
+
+    Only those about the drafts' detections, or about their images where there is none: these the caller has locked.
+    """
     items = list(drafts)
     live = (
-        Annotation.objects.select_for_update(of=("self",))
+        Annotation.objects.select_for_update(no_key=True, of=("self",))
         .filter(actor__in={row.actor for row in items}, deleted_at=None)
         .order_by("pk")
     )
@@ -237,5 +241,7 @@ def known_like(drafts: Iterable[Annotation]) -> dict[tuple[object, ...], Annotat
     if missed:
         found += live.filter(detection=None, label=Label.MISSED, image_id__in=missed)
     if words:
-        found += live.filter(label__in={d.label for d in words}, image_id__in={d.image_id for d in words})
+        about = Q(detection_id__in=[d.detection_id for d in words if d.detection_id])
+        about |= Q(detection=None, image_id__in=[d.image_id for d in words if d.detection_id is None])
+        found += live.filter(about, label__in={d.label for d in words})
     return {key_of(row): row for row in found}

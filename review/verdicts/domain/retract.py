@@ -41,7 +41,8 @@ def retract_verdicts(*, namespace: Namespace, annotation_ids: Sequence[str], by:
                 row.deleted_at = ledger.now
             ledger.close(row, takes_back=True)
             outcomes.append(Outcome(row))
-        ledger.write()
+        ledger.store()
+        ledger.settle()
     return outcomes
 
 
@@ -51,19 +52,26 @@ def delete_verdicts(*, namespace: Namespace, annotation_ids: Sequence[str], by: 
     One that is deleted already, or named twice, answers NotFound.
     """
     with transaction.atomic():
-        rows, _ = lock_annotations(namespace, annotation_ids)
         ledger = Ledger(namespace, by)
-        outcomes = []
-        for ref in annotation_ids:
-            row = rows.pop(ref, None)
-            if row is None:
-                outcomes.append(Outcome(None, error=no_annotation(ref)))
-                continue
-            ledger.open(row)
-            row.deleted_at = ledger.now
-            ledger.close(row, takes_back=True)
-            outcomes.append(Outcome(row))
-        ledger.write()
+        outcomes = delete_into(ledger, annotation_ids)
+        ledger.settle()
+    return outcomes
+
+
+def delete_into(ledger: Ledger, annotation_ids: Sequence[str]) -> list[Outcome]:
+    """`delete_verdicts` up to what follows from it; inside a transaction."""
+    rows, _ = lock_annotations(ledger.namespace, annotation_ids)
+    outcomes = []
+    for ref in annotation_ids:
+        row = rows.pop(ref, None)
+        if row is None:
+            outcomes.append(Outcome(None, error=no_annotation(ref)))
+            continue
+        ledger.open(row)
+        row.deleted_at = ledger.now
+        ledger.close(row, takes_back=True)
+        outcomes.append(Outcome(row))
+    ledger.store()
     return outcomes
 
 

@@ -30,23 +30,31 @@ def revise_verdicts(*, namespace: Namespace, revisions: Sequence[Revision], by: 
     the latest. A faulty revision has its error and costs the others nothing.
     """
     with transaction.atomic():
-        rows, detections = lock_annotations(namespace, [one.annotation_id for one in revisions])
-        merged = [_merged(rows.get(one.annotation_id), one.changes) for one in revisions]
-        scene = Scene(namespace, [one for one in merged if isinstance(one, Verdict)], detections)
-        scene.learn_classes(one.class_name for one in merged if isinstance(one, Verdict))
-        twins = known_like(_undetected(merged, rows, revisions, scene, by))
         ledger = Ledger(namespace, by)
-        outcomes = []
-        for one in revisions:
-            row = rows.get(one.annotation_id)
-            try:
-                if row is None:
-                    raise no_annotation(one.annotation_id)
-                _revise(row, one.changes, scene, ledger, twins)
-                outcomes.append(Outcome(row))
-            except DomainError as error:
-                outcomes.append(Outcome(None, error=error))
-        ledger.write()
+        outcomes = revise_into(ledger, revisions)
+        ledger.settle()
+    return outcomes
+
+
+def revise_into(ledger: Ledger, revisions: Sequence[Revision]) -> list[Outcome]:
+    """`revise_verdicts` up to what follows from them; inside a transaction."""
+    namespace, by = ledger.namespace, ledger.by
+    rows, detections = lock_annotations(namespace, [one.annotation_id for one in revisions])
+    merged = [_merged(rows.get(one.annotation_id), one.changes) for one in revisions]
+    scene = Scene(namespace, [one for one in merged if isinstance(one, Verdict)], detections)
+    scene.learn_classes(one.class_name for one in merged if isinstance(one, Verdict))
+    twins = known_like(_undetected(merged, rows, revisions, scene, by))
+    outcomes = []
+    for one in revisions:
+        row = rows.get(one.annotation_id)
+        try:
+            if row is None:
+                raise no_annotation(one.annotation_id)
+            _revise(row, one.changes, scene, ledger, twins)
+            outcomes.append(Outcome(row))
+        except DomainError as error:
+            outcomes.append(Outcome(None, error=error))
+    ledger.store()
     return outcomes
 
 
@@ -95,6 +103,8 @@ def _undetected(
         if not isinstance(verdict, Verdict) or kind_of(verdict.label) == "verdict":
             continue
         row = rows[one.annotation_id]
+        if kind_of(verdict.label) != kind_of(row.label):
+            continue  # will be refused; what it would be like is locked by nobody
         if check(verdict, scene.own | {row.label}) is None and _decides(row, one.changes):
             with suppress(InvalidInput):
                 drafts.append(_draft(row, verdict, scene, by))

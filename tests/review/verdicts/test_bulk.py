@@ -125,6 +125,37 @@ def test_a_repeated_call_doubles_nothing(api, document):
     assert GroundTruthBox.objects.count() == 2
 
 
+@pytest.mark.parametrize("scopes", [["read", "write"], ["write"], ["delete", "write"], ["admin"]])
+def test_deleting_in_bulk_needs_the_scope_delete(client, namespace, api, document, scopes):
+    ref = f"doc_{document.slug}"
+    gone = api("post", "", {"document_id": f"{ref}_det_0", "label": "confirmed"})["annotation_id"]
+    key = Caller(client, make.make_key(namespace, label="narrow", scopes=scopes))
+    create = [{"document_id": f"{ref}_det_1", "label": "confirmed"}]
+    if {"delete", "admin"} & set(scopes):
+        assert key("post", "/bulk", {"create": create, "delete": [gone]})["deleted"] == 1
+        return
+    refused = key("post", "/bulk", {"create": create, "delete": [gone]}, status=403)
+    assert "needs delete" in refused["error"]["message"]
+    assert Annotation.objects.filter(deleted_at=None).count() == 1
+    assert key("post", "/bulk", {"create": create, "delete": []})["created"] == 1
+
+
+def test_one_annotation_in_all_three_lists(api, document):
+    """They happen in turn: the later sees what the earlier did, and truth and queue are those of the last."""
+    ref = f"doc_{document.slug}_det_0"
+    row = api("post", "", {"document_id": ref, "label": "confirmed"})["annotation_id"]
+    create = [{"document_id": ref, "label": "corrected", "payload": {"true_class": "bus"}}]
+    update = [{"annotation_id": row, "label": "corrected", "payload": {"true_class": "tram"}}]
+    api("post", "/bulk", {"create": create, "update": update})
+    assert GroundTruthBox.objects.get().object_class.name == "tram"
+    answer = api("post", "/bulk", {"create": create, "update": update, "delete": [row]})
+    assert answer["succeeded"] == 3
+    assert Annotation.objects.get().version == 6
+    assert AnnotationVersion.objects.count() == 6
+    truth, box = GroundTruthBox.objects.get(), make.detections_of(document)[0]
+    assert (truth.state, box.decided_label) == ("removed", "")
+
+
 def test_an_idempotency_key_answers_as_the_first_time(api, document):
     call = {"create": [{"document_id": f"doc_{document.slug}_det_0", "label": "confirmed"}]}
     api.headers["Idempotency-Key"] = "k1"
