@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.urls import URLPattern, URLResolver, include, path
 
 from extraction.intake.put_view import put_bytes
+from extraction.packages.downloads import get_bytes
 from mixcv.kernel import api
 from mixcv.kernel.health import healthz
 from mixcv.kernel.schema import api_page, openapi
@@ -26,6 +27,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("docs/openapi.json", openapi),
     path("docs/api/", api_page, name="api"),
     path("v1/uploads/<str:upload_id>", put_bytes, name="put-bytes"),
+    path("archives/<int:blob_id>/<str:name>", get_bytes, name="get-bytes"),
     path("v1/me", namespaces.Me.as_view()),
     path("v1/health", namespaces.Health.as_view()),
     path("v1/namespaces", namespaces.Namespaces.as_view()),

@@ -32,5 +32,6 @@ urlpatterns = [
     path("models/uploads", models.Uploads.as_view(), name="api-model-uploads"),
     path("models/uploads/<str:upload_id>/confirm", models.ConfirmUpload.as_view(), name="api-model-confirm"),
     path("models/<str:model_id>", models.OneModel.as_view(), name="api-model"),
+    path("models/<str:model_id>/download", models.DownloadModel.as_view(), name="api-model-download"),
     path("models/<str:model_id>/deploy", models.DeployModel.as_view(), name="api-model-deploy"),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from django.db.models import Count, F, Prefetch, Q, QuerySet
 
@@ -16,6 +17,8 @@ from extraction.packages.models import (
 )
 from mixcv.kernel.errors import Conflict, NotFound
 from mixcv.tenancy.models import Namespace
+
+Row = TypeVar("Row", ExtractorVersion, RegistryModel)
 
 
 class Ambiguous(Conflict):
@@ -46,26 +49,13 @@ def extractors_of(namespace: Namespace) -> QuerySet[Extractor]:
 
 
 def get_version(namespace: Namespace, ref: str) -> ExtractorVersion:
-    """By id, by `name@version`, or by the name of an extractor that has one version. Raises NotFound, Ambiguous."""
-    ref = ref.replace("\x00", "?")
+    """By id, by `name@version` or `name@production`, or by the name of an extractor that has one version.
+
+    Raises NotFound, Ambiguous.
+    """
     rows = versions_of(namespace)
-    found = rows.filter(public_id=ref).first()
-    if found is None and "@" in ref:
-        name, _, version = ref.rpartition("@")
-        found = rows.filter(extractor__name=name, version=version).first()
-        if found is None and version == "production":
-            found = rows.filter(extractor__name=name, pk=F("extractor__production")).first()
-    if found is not None:
-        return found
-    named = list(rows.filter(extractor__name=ref)[:20])
-    if len(named) == 1:
-        return named[0]
-    if named:
-        raise Ambiguous(
-            f"{ref} has several versions: {', '.join(row.public_id for row in named)}. Name one by its id.",
-            field="plugin_id",
-        )
-    raise NotFound(f"There is no extractor {ref[:100]!r} here.", field="plugin_id")
+    serving = rows.filter(pk=F("extractor__production"))
+    return _named(rows, ref, "extractor__name", what="extractor", field="plugin_id", serving=serving)
 
 
 def models_of(namespace: Namespace) -> QuerySet[RegistryModel]:
@@ -78,23 +68,29 @@ def models_of(namespace: Namespace) -> QuerySet[RegistryModel]:
 
 def get_model(namespace: Namespace, ref: str) -> RegistryModel:
     """By id, by `name@version`, or by a name that has one version. Raises NotFound, Ambiguous."""
+    return _named(models_of(namespace), ref, "name", what="model", field="model_id")
+
+
+def _named(
+    rows: QuerySet[Row], ref: str, name: str, *, what: str, field: str, serving: QuerySet[Row] | None = None
+) -> Row:
+    """The row of an id, of `name@version`, or of a name that one row has. `serving`: those named `@production`."""
     ref = ref.replace("\x00", "?")
-    rows = models_of(namespace)
     found = rows.filter(public_id=ref).first()
-    if found is None and "@" in ref:
-        name, _, version = ref.rpartition("@")
-        found = rows.filter(name=name, version=version).first()
+    before, at, version = ref.rpartition("@")
+    if found is None and at:
+        found = rows.filter(**{name: before}, version=version).first()
+        if found is None and serving is not None and version == "production":
+            found = serving.filter(**{name: before}).first()
     if found is not None:
         return found
-    named = list(rows.filter(name=ref)[:20])
+    named = list(rows.filter(**{name: ref})[:20])
     if len(named) == 1:
         return named[0]
     if named:
-        raise Ambiguous(
-            f"{ref} has several versions: {', '.join(row.public_id for row in named)}. Name one by its id.",
-            field="model_id",
-        )
-    raise NotFound(f"There is no model {ref[:100]!r} here.", field="model_id")
+        ids = ", ".join(row.public_id for row in named)
+        raise Ambiguous(f"{ref} has several versions: {ids}. Name one by its id.", field=field)
+    raise NotFound(f"There is no {what} {ref[:100]!r} here.", field=field)
 
 
 def collections_using(version: ExtractorVersion) -> list[str]:

@@ -228,6 +228,15 @@ class ModelDeployedAnswer(Plain):
     message = serializers.CharField()
 
 
+class ModelDownloadAnswer(Plain):
+    model_id = serializers.CharField()
+    download_url = serializers.CharField()
+    expires_at = serializers.DateTimeField()
+    filename = serializers.CharField()
+    size_bytes = serializers.IntegerField()
+    model_hash = serializers.CharField()
+
+
 class ModelDeletedAnswer(Plain):
     success = serializers.BooleanField()
     model_id = serializers.CharField()

@@ -12,6 +12,7 @@ from extraction.intake.presigned import presigned_url
 from extraction.packages import domain, presenters
 from extraction.packages.api import answers, bodies
 from extraction.packages.api.plugins import renamed
+from extraction.packages.downloads import download_url, file_name
 from extraction.packages.models import RegistryModel
 from extraction.packages.queries import get_model, models_of
 from mixcv.kernel.errors import InvalidInput
@@ -203,6 +204,35 @@ class OneModel(NamespacedView):
         ref = model.public_id
         domain.delete_model(model=model, by=self.actor)
         return Response({"success": True, "model_id": ref, "message": f"{ref} is deleted."})
+
+
+class DownloadModel(NamespacedView):
+    tag = "Models"
+
+    @operation(
+        "download_model",
+        "A signed address from which the model's archive can be fetched for an hour, without a key.",
+        answer=answers.ModelDownloadAnswer,
+        answer_example={
+            "model_id": MODEL_ID,
+            "download_url": "https://mixcv.example/archives/7/weights.tar.gz?expires=1777000000&signature=0a1b",
+            "filename": "weights.tar.gz",
+        },
+    )
+    def get(self, request: Request, model_id: str) -> Response:
+        model = get_model(self.namespace, model_id)
+        name = file_name(model)
+        url, ends = download_url(request._request, model.archive, name)
+        return Response(
+            {
+                "model_id": model.public_id,
+                "download_url": url,
+                "expires_at": ends,
+                "filename": name,
+                "size_bytes": model.archive.size,
+                "model_hash": model.archive.sha256,
+            }
+        )
 
 
 class DeployModel(NamespacedView):

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from extraction.intake.presigned import presigned_url
 from extraction.packages import domain, presenters
 from extraction.packages.api import answers, bodies
+from extraction.packages.downloads import download_url, file_name
 from extraction.packages.models import ExtractorVersion
 from extraction.packages.queries import get_model, get_version, latest_deployment, versions_of
 from mixcv.kernel.listing import ListBody, Listing
@@ -153,15 +154,18 @@ class OnePlugin(NamespacedView):
 
     @operation(
         "get_plugin",
-        "A version with its manifest, features and warnings.",
+        "A version with its manifest, features and warnings, and, where it is asked for, its archive's address.",
         query=bodies.DownloadQuery,
         answer=answers.OnePluginAnswer,
         answer_example={"success": True, "plugin": {"plugin_id": PLUGIN_ID}},
     )
     def get(self, request: Request, plugin_id: str) -> Response:
         version = get_version(self.namespace, plugin_id)
+        url = None
+        if self.query.get("return_presigned_urls") and version.archive:
+            url, _ = download_url(request._request, version.archive, file_name(version))
         return Response(
-            {"success": True, "plugin": presenters.plugin(version), "presigned_download_url": None}
+            {"success": True, "plugin": presenters.plugin(version), "presigned_download_url": url}
         )
 
     @operation(
