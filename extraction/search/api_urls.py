@@ -22,5 +22,7 @@ urlpatterns = [
     path(f"{ONE}/executions", executions.RetrieverExecutions.as_view()),
     path(f"{ONE}/executions/list", executions.RetrieverExecutionList.as_view()),
     path(f"{ONE}/executions/<str:execution_ref>", executions.RetrieverExecution.as_view()),
+    path(f"{ONE}/executions/<str:execution_ref>/status", executions.ExecutionStatus.as_view()),
+    path(f"{ONE}/executions/<str:execution_ref>/profile", executions.ExecutionProfile.as_view()),
     path("features/search", executions.SearchFeatures.as_view()),
 ]

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from extraction.runs.models import Detection, Document
 from extraction.search import domain
 from extraction.search.choices import stages_of
-from extraction.search.forms import RetrieverForm
+from extraction.search.forms import RetrieverForm, RetrieverJsonForm
 from extraction.search.models import Execution, Retriever, Unit
 from extraction.search.queries import (
     detections_by_key,
@@ -25,6 +25,7 @@ from extraction.search.queries import (
     get_retriever,
     retrievers_of,
 )
+from extraction.search.stages import stages
 from mixcv.kernel.errors import DomainError
 from mixcv.kernel.filters import names_in
 from mixcv.tenancy.addresses import address
@@ -153,6 +154,63 @@ def _typed(text: str, kind: str) -> Any:
     except ValueError:
         return text
     return text.lower() in {"true", "yes", "on", "1"} if kind == "boolean" else text
+
+
+@require_POST
+@needs(Role.MANAGER)
+def copy(request: AppRequest, retriever: str) -> HttpResponse:
+    """A copy under another name, to be changed next."""
+    row = get_retriever(request.namespace, retriever)
+    name = request.POST.get("name", "").strip() or f"{row.name} copy"
+    try:
+        made = domain.clone_retriever(retriever=row, name=name, by=actor_of(request))
+    except DomainError as error:
+        messages.error(request, error.message)
+        return redirect(address(request.namespace, "retriever", row.public_id))
+    return redirect(address(request.namespace, "retriever-edit", made.public_id))
+
+
+@require_http_methods(["GET", "POST"])
+@needs(Role.MANAGER)
+def edit(request: AppRequest, retriever: str) -> HttpResponse:
+    """All of a retriever, with its stages as the API takes them."""
+    row = get_retriever(request.namespace, retriever)
+    gone = domain.deleted_collections(row)
+    now = {
+        "name": row.name,
+        "description": row.description,
+        "unit": row.unit,
+        "collections": row.collections.all(),
+        "stages": row.stages,
+        "input_schema": row.input_schema,
+    }
+    form = RetrieverJsonForm(request.POST or None, initial=now, namespace=request.namespace, gone=bool(gone))
+    if request.method == "POST" and form.is_valid() and _change(request, row, form, bool(gone)):
+        messages.success(request, f"{row.name} is changed.")
+        return redirect(address(request.namespace, "retriever", row.public_id))
+    context = {"here": HERE, "retriever": row, "form": form, "kinds": list(stages)}
+    return render(
+        request, "extraction/search/retriever_edit.html", context, status=422 if form.errors else 200
+    )
+
+
+def _change(request: AppRequest, row: Retriever, form: RetrieverJsonForm, gone: bool) -> bool:
+    changes = dict(form.cleaned_data)
+    collections = list(changes.pop("collections"))
+    try:
+        domain.update_retriever(
+            retriever=row,
+            changes=changes,
+            collections=None if gone and not collections else collections,
+            by=actor_of(request),
+        )
+    except DomainError as error:
+        place = (error.field or "").partition(".")[0]
+        words = f"{error.field}: {error.message}" if "." in (error.field or "") else error.message
+        place = "name" if place == "retriever_name" else place
+        form.add_error(place if place in form.fields else None, words)
+        return False
+    return True
 
 
 @require_POST

@@ -136,6 +136,35 @@ class ExecutionDetailAnswer(ExecutionAnswer):
     results = KeptHitAnswer(many=True)
 
 
+class ExecutionStatusAnswer(serializers.Serializer[Any]):
+    execution_id = serializers.CharField()
+    retriever_id = serializers.CharField(allow_null=True)
+    status = serializers.CharField()
+    error = serializers.CharField(allow_null=True)
+    stages_completed = serializers.IntegerField()
+    total_stages = serializers.IntegerField()
+    total_returned = serializers.IntegerField()
+    duration_ms = serializers.FloatField()
+    created_at = serializers.DateTimeField()
+
+
+class ProfiledStageAnswer(StageStatisticsAnswer):
+    stage_name = serializers.CharField()
+    stage_id = serializers.CharField()
+    share_of_time = serializers.FloatField()
+
+
+class ExecutionProfileAnswer(serializers.Serializer[Any]):
+    """`other_ms`: what was spent outside the stages, as on filling in the inputs and keeping the results."""
+
+    execution_id = serializers.CharField()
+    retriever_id = serializers.CharField(allow_null=True)
+    status = serializers.CharField()
+    total_time_ms = serializers.FloatField()
+    other_ms = serializers.FloatField()
+    stages = ProfiledStageAnswer(many=True)
+
+
 def present_stage(raw: dict[str, Any]) -> dict[str, Any]:
     config = raw.get("config", {})
     return {
@@ -205,6 +234,33 @@ def present_ran(ran: Ran, *, vectors: bool = False) -> dict[str, Any]:
         },
         "warnings": row.warnings,
         "degraded": [],
+    }
+
+
+def present_execution_status(row: Execution) -> dict[str, Any]:
+    whole = present_execution(row)
+    return {name: whole[name] for name in ExecutionStatusAnswer().fields}
+
+
+def present_execution_profile(row: Execution) -> dict[str, Any]:
+    """The stages in their order, each with its part of the whole time, 0 to 1."""
+    counted = statistics(row)["stages"]
+    in_stages = sum(one["duration_ms"] for one in row.stages)
+    return {
+        "execution_id": row.public_id,
+        "retriever_id": row.retriever.public_id if row.retriever else None,
+        "status": row.status,
+        "total_time_ms": row.duration_ms,
+        "other_ms": round(max(0.0, row.duration_ms - in_stages), 3),
+        "stages": [
+            {
+                "stage_name": one["stage_name"],
+                "stage_id": one.get("stage_id", ""),
+                **counted[one["stage_name"]],
+                "share_of_time": one["duration_ms"] / row.duration_ms if row.duration_ms else 0.0,
+            }
+            for one in row.stages
+        ],
     }
 
 

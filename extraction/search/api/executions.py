@@ -13,10 +13,14 @@ from extraction.search import domain
 from extraction.search.api.answers import (
     ExecutionAnswer,
     ExecutionDetailAnswer,
+    ExecutionProfileAnswer,
+    ExecutionStatusAnswer,
     RanAnswer,
     StageAnswer,
     present_execution,
     present_execution_detail,
+    present_execution_profile,
+    present_execution_status,
     present_ran,
     present_stage,
     read_cursor,
@@ -287,6 +291,51 @@ class RetrieverExecution(ExecutionPages):
     def get(self, request: Request, retriever_ref: str, execution_ref: str) -> Response:
         row, _ = self.of(retriever_ref)
         return Response(present_execution_detail(get_execution(self.namespace, execution_ref, row)))
+
+
+class ExecutionStatus(ExecutionPages):
+    @operation(
+        "get_execution_status",
+        "How an execution ended, without what it found.",
+        answer=ExecutionStatusAnswer,
+        answer_example={
+            "execution_id": "exec_0abc",
+            "status": "completed",
+            "error": None,
+            "total_returned": 12,
+        },
+    )
+    def get(self, request: Request, retriever_ref: str, execution_ref: str) -> Response:
+        row, _ = self.of(retriever_ref)
+        return Response(present_execution_status(get_execution(self.namespace, execution_ref, row)))
+
+
+class ExecutionProfile(ExecutionPages):
+    @operation(
+        "get_execution_profile",
+        "What each stage of an execution took, returned and cost in time, in their order.",
+        answer=ExecutionProfileAnswer,
+        answer_example={
+            "execution_id": "exec_0abc",
+            "status": "completed",
+            "total_time_ms": 20.0,
+            "other_ms": 4.0,
+            "stages": [
+                {
+                    "stage_name": "doubtful",
+                    "stage_id": "attribute_filter",
+                    "input_count": 40,
+                    "output_count": 10,
+                    "duration_ms": 16.0,
+                    "efficiency": 0.25,
+                    "share_of_time": 0.8,
+                }
+            ],
+        },
+    )
+    def get(self, request: Request, retriever_ref: str, execution_ref: str) -> Response:
+        row, _ = self.of(retriever_ref)
+        return Response(present_execution_profile(get_execution(self.namespace, execution_ref, row)))
 
 
 class Executions(ExecutionPages):

@@ -120,6 +120,11 @@ class Stage:
             "additionalProperties": False,
         }
 
+    @property
+    def known(self) -> list[str]:
+        """The names of the parameters that have an effect."""
+        return sorted(name for name, schema in self.properties.items() if schema is not IGNORED)
+
     def check(self, parameters: Any, *, unit: str, place: str) -> None:
         """Raises InvalidInput with all faults. What holds a template is left until it is filled in."""
         faults = [
@@ -147,8 +152,7 @@ class Stage:
 def _words(fault: Any, stage: Stage) -> str:
     if fault.validator == "additionalProperties" and not fault.absolute_path:
         extra = sorted(set(fault.instance) - set(stage.properties))
-        known = sorted(name for name, schema in stage.properties.items() if schema is not IGNORED)
-        return f"Unknown parameter {', '.join(extra)}. Accepted: {', '.join(known)}."
+        return f"Unknown parameter {', '.join(extra)}. Accepted: {', '.join(stage.known)}."
     return str(fault.message)[:300]
 
 

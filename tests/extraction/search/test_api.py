@@ -224,6 +224,27 @@ def test_several_runs_in_one_call(api: Api, collection: Collection) -> None:
     assert "input c is missing" in ran["results"][1]["error"]["message"]
 
 
+def test_how_an_execution_ended_and_where_its_time_went(api: Api, collection: Collection) -> None:
+    make_detected(collection, 2)
+    two = [stage("sort_attribute", "in order", field="created_at"), stage("limit", "first", limit=1)]
+    api("post", "retrievers", {"name": "timed", "stages": two})
+    ran = api("post", "retrievers/timed/execute", {})
+    path = f"retrievers/timed/executions/{ran['execution_id']}"
+    status = api("get", f"{path}/status")
+    assert (status["status"], status["error"], status["total_returned"]) == ("completed", None, 1)
+    assert (status["stages_completed"], status["total_stages"]) == (2, 2)
+    assert "documents" not in status
+    profile = api("get", f"{path}/profile")
+    named = [(one["stage_name"], one["stage_id"], one["output_count"]) for one in profile["stages"]]
+    assert named == [("in order", "sort_attribute", 2), ("first", "limit", 1)]
+    spent = sum(one["duration_ms"] for one in profile["stages"])
+    assert abs(spent + profile["other_ms"] - profile["total_time_ms"]) < 0.01
+    assert 0 < sum(one["share_of_time"] for one in profile["stages"]) <= 1
+    api("post", "retrievers", doubtful())
+    for what in ("status", "profile"):
+        api("get", f"retrievers/low/executions/{ran['execution_id']}/{what}", status=404)
+
+
 def test_a_retriever_changes_is_copied_and_goes(api: Api, collection: Collection) -> None:
     made = api("post", "retrievers", doubtful(collection_identifiers=[collection.name], metadata={"a": 1}))
     assert made["collection_identifiers"] == [collection.public_id]

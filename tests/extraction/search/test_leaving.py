@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -121,6 +122,18 @@ def test_it_finds_again_once_it_is_told_where(day: Collection, night: Collection
     update_retriever(retriever=row, changes={}, collections=[])
     row.refresh_from_db()
     assert row.metadata == {"team": "c"}
+    assert found_by(row).result_count > 0
+
+
+def test_editing_it_does_not_widen_it(day: Collection, night: Collection, client: Client) -> None:
+    row = restricted(day, night)
+    client.force_login(make_user(day.namespace, role=Role.MANAGER))
+    page = f"/n/demo/retrievers/{row.public_id}/edit/"
+    assert "goes on finding nothing" in client.get(page).content.decode()
+    sent = {"name": "other", "unit": "detection", "stages": json.dumps(row.stages)}
+    assert client.post(page, sent).status_code == 302
+    assert found_by(row).result_count == 0
+    client.post(page, sent | {"collections": [night.pk]})
     assert found_by(row).result_count > 0
 
 

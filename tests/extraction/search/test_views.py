@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 from typing import Any
 
 import pytest
@@ -137,6 +139,89 @@ def test_a_run_that_cannot_be_is_told(browser: Client, collection: Collection) -
     )
 
 
+EDIT = "/n/demo/retrievers/ret_low/edit/"
+
+
+def edited(row: Retriever, **changes: Any) -> dict[str, Any]:
+    """What the form of editing sends."""
+    return {
+        "name": row.name,
+        "unit": row.unit,
+        "stages": json.dumps(row.stages),
+        "input_schema": "{}",
+        "collections": [one.pk for one in row.collections.all()],
+    } | changes
+
+
+def test_one_is_edited_as_json(browser: Client, collection: Collection) -> None:
+    make_detected(collection)
+    row = low(collection, collections=[collection])
+    assert EDIT in browser.get("/n/demo/retrievers/ret_low/").content.decode()
+    page = browser.get(EDIT).content.decode()
+    assert "&quot;stage_id&quot;: &quot;attribute_filter&quot;" in page
+    assert "Keeps the first ones." in page
+    two = [*row.stages, stage("sort_attribute", field="confidence"), stage("limit", limit=1)]
+    schema = {"camera": {"type": "text"}}
+    sent = edited(row, name="lower", stages=json.dumps(two), input_schema=json.dumps(schema))
+    assert browser.post(EDIT, sent)["Location"] == "/n/demo/retrievers/ret_low/"
+    row.refresh_from_db()
+    assert [one["config"]["stage_id"] for one in row.stages] == [
+        "attribute_filter",
+        "sort_attribute",
+        "limit",
+    ]
+    assert (row.name, row.unit, row.input_schema, list(row.collections.all())) == (
+        "lower",
+        "detection",
+        schema,
+        [collection],
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"stages": "[{"}, "This is no JSON: line 1, column 3"),
+        ({"stages": "[" * 100_000}, "nested too deeply"),
+        ({"stages": "{}"}, "The stages are a list"),
+        ({"stages": "[]"}, "A search has 1 to 20 stages"),
+        ({"stages": ""}, "required"),
+        ({"stages": json.dumps([stage("rerank")])}, "There is no stage"),
+        (
+            {"stages": json.dumps([stage("limit", limit=0)])},
+            "stages.0.config.parameters.limit: limit: 0 is less",
+        ),
+        ({"stages": '[{"stage_id": "limit", "parameters": {"limit": NaN}}]'}, "stages"),
+        ({"stages": json.dumps([stage("sample")]), "unit": "smell"}, "Select a valid choice"),
+        ({"input_schema": "[]"}, "The inputs are an object"),
+        ({"input_schema": '{"a": {"type": "smell"}}'}, "There is no input type"),
+        ({"name": "other"}, "Another retriever is called"),
+        ({"collections": ["999999"]}, "Select a valid choice"),
+    ],
+)
+def test_wrong_json_is_told_in_its_field(
+    browser: Client, collection: Collection, changes: dict[str, Any], words: str
+) -> None:
+    row = low(collection)
+    low(collection, "other")
+    answer = browser.post(EDIT, edited(row, **changes))
+    assert answer.status_code == 422
+    assert words in html.unescape(answer.content.decode())
+    kept = Retriever.objects.get(pk=row.pk)
+    assert (kept.name, kept.stages) == (row.name, row.stages)
+
+
+def test_one_is_copied(browser: Client, collection: Collection) -> None:
+    low(collection, collections=[collection])
+    made = browser.post("/n/demo/retrievers/ret_low/copy/", {"name": "night"})
+    assert made["Location"] == "/n/demo/retrievers/ret_night/edit/"
+    assert list(Retriever.objects.get(name="night").collections.all()) == [collection]
+    again = browser.post("/n/demo/retrievers/ret_low/copy/", {"name": "night"}, follow=True)
+    assert "Choose another name" in again.content.decode()
+    browser.post("/n/demo/retrievers/ret_low/copy/")
+    assert Retriever.objects.filter(name="low copy").exists()
+
+
 def test_what_was_deleted_since_is_said(browser: Client, collection: Collection) -> None:
     document = make_detected(collection)[0]
     row = low(collection)
@@ -165,7 +250,10 @@ def test_reviewers_run_but_do_not_make(collection: Collection) -> None:
     assert "Make a retriever" not in client.get("/n/demo/retrievers/").content.decode()
     assert client.post("/n/demo/retrievers/", {"name": "x", "unit": "detection"}).status_code == 422
     assert client.post(f"/n/demo/retrievers/{row.public_id}/run/").status_code == 302
-    assert client.post(f"/n/demo/retrievers/{row.public_id}/delete/").status_code == 403
+    assert "Edit as JSON" not in client.get(f"/n/demo/retrievers/{row.public_id}/").content.decode()
+    assert client.get(f"/n/demo/retrievers/{row.public_id}/edit/").status_code == 403
+    for verb in ("delete", "copy", "edit"):
+        assert client.post(f"/n/demo/retrievers/{row.public_id}/{verb}/").status_code == 403
     assert client.post(f"/n/demo/retrievers/{row.public_id}/queue/").status_code == 403
 
 
@@ -175,7 +263,7 @@ def test_another_namespaces_are_not_there(browser: Client, collection: Collectio
     execution = Execution.objects.create(namespace=other.namespace, retriever=row)
     for path in (f"retrievers/{row.public_id}/", f"retrievers/executions/{execution.public_id}/"):
         assert browser.get(f"/n/demo/{path}").status_code == 404
-    for verb in ("run", "delete", "queue"):
+    for verb in ("run", "delete", "queue", "copy", "edit"):
         assert browser.post(f"/n/demo/retrievers/{row.public_id}/{verb}/").status_code == 404
 
 
