@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from extraction.intake.models import Image
 from extraction.runs.models import Detection, Document
 from extraction.search.queries import get_retriever
+from extraction.search.views import _sent as sent_inputs
 from mixcv.kernel.errors import DomainError, InvalidInput, NotFound
 from mixcv.tenancy.addresses import address
 from mixcv.tenancy.models import Role
@@ -47,13 +48,8 @@ def focus(request: AppRequest, queue: str) -> HttpResponse:
 def open_retriever(request: AppRequest, retriever: str) -> HttpResponse:
     """Let what a retriever finds wait in queues of its own, and go there."""
     row = get_retriever(request.namespace, retriever)
-    inputs = {
-        name.removeprefix("input-"): value
-        for name, value in request.POST.items()
-        if name.startswith("input-")
-    }
     try:
-        queues = open_as_queues(retriever=row, inputs=inputs, by=actor_of(request))
+        queues = open_as_queues(retriever=row, inputs=sent_inputs(request, row), by=actor_of(request))
     except DomainError as error:
         messages.error(request, error.message)
         return redirect(address(request.namespace, "retriever", row.public_id))

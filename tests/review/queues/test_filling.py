@@ -234,6 +234,26 @@ def test_in_the_browser_its_verdicts_name_retriever_and_execution(collection: Co
     assert "Nothing that the retriever buses found is undecided." in review or "All 1 are decided." in review
 
 
+def test_inputs_are_read_by_their_types_as_on_the_retrievers_page(collection: Collection) -> None:
+    for confidence in (0.5, 0.95):
+        factories.make_detected(collection, 1, detections=[factories.found("bus", confidence)])
+    retriever = create_retriever(
+        namespace=collection.namespace,
+        name="unsure",
+        stages=[
+            stage("attribute_filter", "unsure", filters=where("confidence", "lt", "{{INPUT.most}}")),
+        ],
+        input_schema={"most": {"type": "number", "required": True}, "note": {"type": "text"}},
+        unit="detection",
+    )
+    browser = Client()
+    browser.force_login(factories.make_user(collection.namespace, role=Role.MANAGER))
+    sent = {"input-most": "0.9", "input-note": ""}
+    answer = browser.post(f"/n/demo/retrievers/{retriever.public_id}/queue/", sent, follow=True)
+    assert "must be a number" not in answer.content.decode()
+    assert len(waiting(Queue.objects.get(retriever=retriever))) == 1
+
+
 def test_nothing_to_review_is_told(collection: Collection) -> None:
     retriever = made(collection, BUSES)
     browser = Client()
