@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, OuterRef, Q, QuerySet, Sum
 from django.http import Http404
 
 from extraction.intake.models import Bucket, Object
@@ -67,6 +68,28 @@ class Mark:
 
     kind: str
     text: str
+
+
+def under_way(bucket: Bucket) -> bool:
+    """Whether something in the bucket is fetched or detected now, or waits for it."""
+    # Batches and collections belong to a later room; the rows are reached from the bucket.
+    return (
+        bucket.batches.filter(state__in=["OPEN", "PROCESSING"]).exists()
+        or bucket.contents.filter(state=Object.State.PENDING).exists()
+    )
+
+
+def watching_names(bucket: Bucket) -> list[str]:
+    """The names of the collections that detect what comes into the bucket."""
+    return list(bucket.collections.filter(enabled=True).order_by("name").values_list("name", flat=True))
+
+
+def collections_watching(bucket: Bucket) -> list[Any]:
+    """Those collections, each with `behind`: how many of the bucket's images it has not detected."""
+    ready = bucket.contents.filter(state=Object.State.READY).count()
+    seen = Count("documents", filter=Q(documents__object__bucket=bucket))
+    rows = bucket.collections.filter(enabled=True).order_by("name")
+    return list(rows.annotate(behind=ready - seen))
 
 
 def newest_images(rows: Sequence[Bucket]) -> dict[int, list[int]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -13,7 +15,16 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from extraction.intake.domain import Outcome, create_bucket
 from extraction.intake.forms import BucketForm
 from extraction.intake.models import Bucket, Object
-from extraction.intake.queries import bucket_page, buckets_of, marks_of, newest_images, objects_of
+from extraction.intake.queries import (
+    bucket_page,
+    buckets_of,
+    collections_watching,
+    marks_of,
+    newest_images,
+    objects_of,
+    under_way,
+    watching_names,
+)
 from extraction.intake.uploads import add_files
 from mixcv.kernel.errors import DomainError, Forbidden
 from mixcv.tenancy.addresses import address, address_if_there
@@ -53,10 +64,15 @@ def images(request: AppRequest) -> HttpResponse:
 def bucket(request: AppRequest, bucket: str) -> HttpResponse:
     """The wall of a bucket's images; for HTMX only the wall."""
     found = bucket_page(request.namespace, bucket)
-    template = "extraction/intake/bucket.html" + (
-        "#wall" if request.htmx and not request.htmx.boosted else ""
+    context = _wall(request, found)
+    if request.htmx and not request.htmx.boosted:
+        # A wall that asks whether anything is new is left alone where nothing is.
+        if request.GET.get("seen") == context["stamp"]:
+            return HttpResponse(status=204)
+        return render(request, "extraction/intake/bucket.html#wall", context)
+    return render(
+        request, "extraction/intake/bucket.html", context | _watchers(request, found, context["under_way"])
     )
-    return render(request, template, _wall(request, found))
 
 
 @require_POST
@@ -80,10 +96,10 @@ def upload(request: AppRequest, bucket: str) -> HttpResponse:
         return redirect(address(request.namespace, "bucket", slug_of(found)))
     if not files:
         report["errors"] = [{"name": "No file", "message": "Choose one or more images, then press Upload."}]
-    context = _wall(request, bucket_page(request.namespace, bucket)) | {
-        "report": report,
-        "summary": _summary(report),
-    }
+    found = bucket_page(request.namespace, bucket)
+    context = _wall(request, found)
+    context |= _watchers(request, found, context["under_way"])
+    context |= {"report": report, "summary": _summary(report)}
     return render(request, "extraction/intake/bucket.html", context, status=200 if report["created"] else 422)
 
 
@@ -103,6 +119,9 @@ def _wall(request: AppRequest, found: Bucket) -> dict[str, Any]:
     shown = list(rows[start : start + _IMAGES_A_PAGE + 1])
     more, shown = len(shown) > _IMAGES_A_PAGE, shown[:_IMAGES_A_PAGE]
     marks = marks_of(shown)
+    waits = under_way(found)
+    stamp = _stamp(found, [(row.pk, row.image_id, marks[row.pk].text) for row in shown], waits)
+    query = {"search": search, "state": state, "page": str(number), "seen": stamp}
     return {
         "here": "images",
         "bucket": found,
@@ -116,19 +135,36 @@ def _wall(request: AppRequest, found: Bucket) -> dict[str, Any]:
         "previous": number - 1,
         "next": number + 1 if more else 0,
         "filtered": bool(search) or state in _STATES,
-        "watching": _watching(found),
+        "under_way": waits,
+        "stamp": stamp,
+        "again": f"?{urlencode(query)}",
         "may_add": at_least(request.role, Role.MANAGER),
     }
+
+
+def _stamp(found: Bucket, shown: list[tuple[Any, ...]], waits: bool) -> str:
+    """Changes whenever a wall or its head would look different."""
+    seen = repr((found.object_count, found.total_bytes, shown, waits))
+    return hashlib.sha256(seen.encode()).hexdigest()[:16]
+
+
+def _watchers(request: AppRequest, found: Bucket, waits: bool) -> dict[str, Any]:
+    """Which collections detect what comes in, which of them have not seen all that is there, and how to make one."""
+    watching = collections_watching(found)
+    # While a batch runs over the bucket, or opens, its images are on their way.
+    behind = [] if waits else [one for one in watching if one.behind > 0]
+    return {"watching": watching, "behind": behind, "make": _make_address(request, found)}
+
+
+def _make_address(request: AppRequest, found: Bucket) -> str:
+    """Where a collection over the bucket is made."""
+    page = address_if_there(request.namespace, "detectors")
+    return f"{page}?{urlencode({'bucket': found.public_id})}#collections"
 
 
 def _page_number(request: HttpRequest) -> int:
     text = request.GET.get("page", "1")
     return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 7 else 1
-
-
-def _watching(found: Bucket) -> list[str]:
-    # Collections belong to a later room; the rows are reached from the bucket.
-    return list(found.collections.filter(enabled=True).order_by("name").values_list("name", flat=True))
 
 
 def _report(request: AppRequest, found: Bucket, outcomes: list[Outcome]) -> dict[str, Any]:
@@ -138,14 +174,17 @@ def _report(request: AppRequest, found: Bucket, outcomes: list[Outcome]) -> dict
         "errors": [{"name": one.name, "message": one.error.message} for one in outcomes if one.error],
         "detects": "",
         "batch": "",
+        "make": "",
     }
     if report["created"]:
-        watching = _watching(found)
+        watching = watching_names(found)
         report["detects"] = (
             f"{' and '.join(watching)} will detect the new images."
             if watching
             else "No collection watches this bucket yet, so nothing detects them."
         )
+        if not watching:
+            report["make"] = _make_address(request, found)
         batch = found.batches.filter(automatic=True).order_by("-pk").first() if watching else None
         if batch:
             report["batch"] = address_if_there(request.namespace, "batch", batch.public_id)

@@ -118,8 +118,12 @@ def stuck_batches(namespace_id: int) -> int:
 def failed_items(
     batch: Batch, *, limit: int = 100, offset: int = 0, collection: Collection | None = None
 ) -> list[BatchItem]:
-    rows = _failed(batch, collection).select_related("object__image", "collection").order_by("pk")
-    return list(rows[offset : offset + limit])
+    rows = (
+        _failed(batch, collection)
+        .select_related("object__image", "object__bucket__namespace", "collection")
+        .order_by("pk")
+    )
+    return list(rows.order_by("pk")[offset : offset + limit])
 
 
 def failed_number(batch: Batch, *, collection: Collection | None = None) -> int:

@@ -35,6 +35,7 @@ def pages_of(desk: Desk) -> dict[str, str]:
         "models": f"{home}models/",
         "programs": f"{home}api/",
         "bucket": f"{home}images/{collection.buckets.get().public_id.removeprefix('bkt_')}/",
+        "image": f"{home}images/cameras/{desk.documents[0].object.public_id}/",
         "collection": f"{home}collections/{collection.public_id}/",
         "batches": f"{home}batches/",
         "batch": f"{home}batches/{batch.public_id}/",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import io
 import os
+import re
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -13,7 +15,9 @@ from PIL import Image as Pillow
 
 from extraction.intake import media
 from extraction.intake.models import Bucket, Object
-from extraction.runs.models import BatchItem
+from extraction.runs.domain import cancel_batch, create_batch, submit_batch
+from extraction.runs.models import BatchItem, Collection
+from mixcv.tenancy.actors import SYSTEM
 from mixcv.tenancy.models import Role
 from tests import factories
 from tests.extraction.intake import pictures as make
@@ -127,6 +131,64 @@ def test_it_pages(manager, bucket, monkeypatch):
     assert "1 to 2 of 3" in text_of(manager.get("/n/demo/images/yard/"))
     assert "3 to 3 of 3" in text_of(manager.get("/n/demo/images/yard/?page=2"))
     assert manager.get("/n/demo/images/yard/?page=x").status_code == 200
+
+
+def test_the_wall_leads_to_each_picture_s_page(manager, bucket):
+    rows = factories.make_objects(bucket, 2)
+    Object.objects.filter(pk=rows[1].pk).update(state="FAILED", error="No answer.", image=None)
+    text = text_of(manager.get("/n/demo/images/yard/"))
+    for row in rows:
+        assert f'href="/n/demo/images/yard/{row.public_id}/"' in text
+
+
+def fragment_of(text):
+    found = re.search(r'id="wall".*?hx-get="([^"]+)" hx-trigger="every 2s"', text)
+    return found and html.unescape(found[1])
+
+
+def test_the_wall_and_the_head_follow_what_happens(manager, bucket):
+    collection = factories.make_collection(bucket)
+    objects = factories.make_objects(bucket, 1)
+    assert fragment_of(text_of(manager.get("/n/demo/images/yard/"))) is None
+    batch = create_batch(bucket=bucket, collections=[collection])
+    submit_batch(batch=batch)
+    again = fragment_of(text_of(manager.get("/n/demo/images/yard/")))
+    ask = {"headers": {"HX-Request": "true"}}
+    assert manager.get(f"/n/demo/images/yard/{again}", **ask).status_code == 204
+    cancel_batch(batch=batch, by=SYSTEM)
+    factories.detect(collection, objects, [factories.result([factories.found()])])
+    part = text_of(manager.get(f"/n/demo/images/yard/{again}", **ask))
+    assert "1 box<" in part
+    assert "1 image," in part
+    assert 'hx-swap-oob="true"' in part
+    assert fragment_of(part) is None
+
+
+def test_a_bucket_that_nothing_watches_leads_to_a_new_collection(manager, bucket):
+    where = 'href="/n/demo/detectors/?bucket=bkt_yard#collections"'
+    text = text_of(manager.get("/n/demo/images/yard/"))
+    assert f"{where}>Make a collection over this bucket" in text
+    answer = manager.post(
+        "/n/demo/images/yard/upload", {"files": upload()}, headers={"Accept": "application/json"}
+    )
+    assert answer.json()["make"] == "/n/demo/detectors/?bucket=bkt_yard#collections"
+    factories.make_collection(bucket, "street", enabled=True)
+    text = text_of(manager.get("/n/demo/images/yard/"))
+    assert where not in text
+    assert '<a class="link" href="/n/demo/collections/col_street/">street</a> detects what comes in' in text
+
+
+def test_what_came_before_the_collection_gets_a_batch(manager, bucket):
+    factories.make_objects(bucket, 2)
+    factories.make_objects(factories.make_bucket(bucket.namespace, "elsewhere"), 5)
+    collection = factories.make_collection(bucket, "street")
+    factories.make_detected(collection, 1)
+    Collection.objects.update(enabled=True)
+    text = text_of(manager.get("/n/demo/images/yard/"))
+    assert "2 images of this bucket are not detected by" in text
+    assert 'action="/n/demo/collections/col_street/batch/"' in text
+    manager.post("/n/demo/collections/col_street/batch/", {"bucket": bucket.public_id})
+    assert "are not detected by" not in text_of(manager.get("/n/demo/images/yard/"))
 
 
 # ---- uploads
