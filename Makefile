@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# Processes of `make test`, each with a database, broker, worker and browser of its own.
+JOBS   ?= 2
 # Wide enough for one line per package, and no questions.
 PIP    := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 
@@ -26,7 +28,7 @@ browser: setup ## Install Chromium for the browser tests where there is none
 	@sh scripts/bootstrap_browser.sh $(BIN)
 
 test: browser check ## Run all checks and tests but the slow ones
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
 
 test-slow: browser ## Run the tests that take minutes
 	@$(BIN)/python -m pytest -m slow; code=$$?; \
