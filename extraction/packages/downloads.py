@@ -37,7 +37,7 @@ def download_url(request: HttpRequest, blob: Blob, name: str) -> tuple[str, date
     """The address to GET a blob's bytes from, and when it ends."""
     ends = timezone.now().replace(microsecond=0) + GOOD_FOR
     expires = int(ends.timestamp())
-    query = urlencode({"expires": expires, "signature": _signature(blob.pk, name, expires)})
+    query = urlencode({"expires": str(expires), "signature": _signature(blob.pk, name, expires)})
     return request.build_absolute_uri(f"/archives/{blob.pk}/{name}?{query}"), ends
 
 

@@ -239,7 +239,7 @@ def present_ran(ran: Ran, *, vectors: bool = False) -> dict[str, Any]:
 
 def present_execution_status(row: Execution) -> dict[str, Any]:
     whole = present_execution(row)
-    return {name: whole[name] for name in ExecutionStatusAnswer().fields}
+    return {str(name): whole[str(name)] for name in ExecutionStatusAnswer().fields}
 
 
 def present_execution_profile(row: Execution) -> dict[str, Any]:
