@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
+from extraction.intake.models import Bucket, Object
 from extraction.packages.models import ExtractorVersion
 from extraction.runs.domain.naming import parse_ref
 from extraction.runs.models import Batch, BatchItem, Collection, Detection, Document
@@ -31,6 +32,14 @@ def collections_of(namespace: Namespace) -> QuerySet[Collection]:
         .prefetch_related("buckets")
         .order_by("name")
     )
+
+
+def sources_of(collection: Collection) -> list[tuple[Bucket, int]]:
+    """The collection's buckets, each with the number of its images that the collection has not detected."""
+    seen = Document.objects.filter(collection=collection, object=OuterRef("pk"))
+    left = Object.objects.filter(~Exists(seen), bucket__in=collection.buckets.all(), state=Object.State.READY)
+    number = dict(left.order_by().values_list("bucket").annotate(number=Count("pk")))
+    return [(bucket, number.get(bucket.pk, 0)) for bucket in collection.buckets.all()]
 
 
 def batches_of(namespace: Namespace) -> QuerySet[Batch]:

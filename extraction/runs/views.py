@@ -14,7 +14,14 @@ from extraction.packages.views import versions_context
 from extraction.runs import domain
 from extraction.runs.forms import CollectionForm
 from extraction.runs.models import Batch, Collection
-from extraction.runs.queries import batch_progress, batches_of, collections_of, failed_items, progress_of
+from extraction.runs.queries import (
+    batch_progress,
+    batches_of,
+    collections_of,
+    failed_items,
+    progress_of,
+    sources_of,
+)
 from mixcv.kernel.errors import DomainError
 from mixcv.tenancy.addresses import address
 from mixcv.tenancy.models import Role
@@ -27,7 +34,9 @@ SHOWN = 30
 @require_http_methods(["GET", "POST"])
 def detectors(request: AppRequest) -> HttpResponse:
     """Extractors with their versions, collections, and a form for a new collection."""
-    form = CollectionForm(request.POST or None, namespace=request.namespace)
+    form = CollectionForm(
+        request.POST or None, namespace=request.namespace, chosen_bucket=request.GET.get("bucket", "")
+    )
     if request.method == "POST" and form.is_valid():
         made = _make_collection(request, form)
         if made:
@@ -65,7 +74,16 @@ def collection(request: AppRequest, collection: str) -> HttpResponse:
     latest = list(batches_of(request.namespace).filter(collections=row)[:8])
     progress = progress_of(latest)
     batches = [(one, progress[one.pk]) for one in latest]
-    context = {"here": "detectors", "collection": row, "batches": batches, "queues": row.queues.all()}  # type: ignore[attr-defined,unused-ignore]
+    sources = sources_of(row)
+    context = {
+        "here": "detectors",
+        "collection": row,
+        "batches": batches,
+        "running": any(not one.is_over for one in latest),
+        "sources": sources,
+        "all_done": bool(sources) and not any(behind for _, behind in sources),
+        "queues": row.queues.all(),  # type: ignore[attr-defined,unused-ignore]
+    }
     return render(request, "extraction/runs/collection.html", context)
 
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from django import template
 
-from extraction.intake.models import Object
+from extraction.intake.models import Bucket, Object
 from mixcv.tenancy.addresses import address
 
 register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def bucket_page(context: template.Context, bucket: Bucket) -> str:
+    """`{% bucket_page bucket %}`: the page of a bucket of the request's namespace."""
+    return address(context["request"].namespace, "bucket", bucket.public_id.removeprefix("bkt_"))
 
 
 @register.simple_tag

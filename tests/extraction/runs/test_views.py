@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from extraction.intake.models import Object
 from extraction.packages.models import ExtractorVersion
 from extraction.runs import domain
 from extraction.runs.domain import create_batch, submit_batch
@@ -111,6 +114,42 @@ def test_a_collection_is_made_and_its_faults_are_told(collection: Collection) ->
     assert b"Choose another name" in twice.content
     assert manager.post("/n/demo/detectors/", form | {"name": "x"}).status_code == 422
     assert manager.post("/n/demo/detectors/", form | {"bucket": 99999}).status_code == 422
+
+
+def test_the_form_for_a_collection_offers_what_is_ready_first(collection: Collection) -> None:
+    namespace = collection.namespace
+    for name, state in (("aaa", "failed"), ("bbb", "registered"), ("zzz", "ready")):
+        version = factories.make_version(namespace, name)
+        ExtractorVersion.objects.filter(pk=version.pk).update(state=state)
+    version = ExtractorVersion.objects.get(extractor__name="zzz")
+    version.extractor.production = version
+    version.extractor.save()
+    factories.make_bucket(namespace, "attic")
+    page = client_of(Role.MANAGER).get("/n/demo/detectors/?bucket=bkt_yard").content.decode()
+    offered = re.findall(r"<option[^>]*>([^<]+)</option>", page)
+    assert offered[0] == "zzz 1.0.0, in production"
+    assert offered[-4:] == ["bbb 1.0.0, not deployed", "aaa 1.0.0, failed", "attic", "yard"]
+    assert re.search(r"<option[^>]*selected[^>]*>yard<", page)
+    assert 'id="collections"' in page
+
+
+def test_a_collection_that_has_seen_all_says_so(collection: Collection, batch: Batch) -> None:
+    manager = client_of(Role.MANAGER)
+    page = manager.get("/n/demo/collections/col_street/").content.decode()
+    assert "1 of 2 to do" in page
+    assert "that is all of them now" not in page
+    Object.objects.filter(documents=None).delete()
+    page = manager.get("/n/demo/collections/col_street/").content.decode()
+    assert "0 of 2 to do" in page
+    assert "that is all of them now" in page
+    assert 'class="btn quiet"' in page
+    assert 'href="/n/demo/images/yard/"' in page
+
+
+def test_failed_images_of_a_batch_lead_to_their_pages(collection: Collection, batch: Batch) -> None:
+    failed = batch.items.get(state="FAILED")
+    page = client_of(Role.MANAGER).get(f"/n/demo/batches/{batch.public_id}/").content.decode()
+    assert f'href="/n/demo/images/yard/{failed.object.public_id}/"' in page
 
 
 def test_a_live_part_asks_again_only_while_the_batch_runs(collection: Collection, batch: Batch) -> None:
