@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from typing import Any
@@ -68,3 +69,25 @@ def test_from_a_form_to_a_verdict(page: Any, live_server: Any) -> None:
     assert (row.retriever_ref, row.stage_name) == (retriever.public_id, "in order")
     assert retriever.executions.filter(public_id=row.execution_ref).exists()
     assert not faults
+
+
+def test_a_copy_is_edited_as_json(page: Any, live_server: Any) -> None:
+    desk = make_desk(live_server.url)
+    sign_in(page.context, desk.user, desk.base)
+    row = Retriever.objects.filter(namespace=desk.user.memberships.get().namespace).first()
+    assert row is not None
+    page.goto(f"{desk.base}/n/demo/retrievers/{row.public_id}/")
+    page.get_by_label("Name of a copy").fill("first five")
+    page.get_by_role("button", name="Copy").click()
+    stages = page.get_by_label("Stages", exact=True)
+    expect(stages).to_have_value(re.compile('"stage_id": "attribute_filter"'))
+    checked(page, desk.user, "retriever-edit")
+    sent = [*row.stages, {"stage_name": "five", "stage_id": "limit", "parameters": {"limit": 0}}]
+    stages.fill(json.dumps(sent, indent=2))
+    page.get_by_role("button", name="Save the retriever").click()
+    expect(page.locator("#stages-error")).to_contain_text("0 is less than the minimum")
+    sent[-1]["parameters"]["limit"] = 5
+    page.get_by_label("Stages", exact=True).fill(json.dumps(sent, indent=2))
+    page.get_by_role("button", name="Save the retriever").click()
+    expect(page.locator(".stages li")).to_have_count(len(sent))
+    assert Retriever.objects.get(name="first five").stages[-1]["config"]["parameters"] == {"limit": 5}
