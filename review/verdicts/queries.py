@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.expressions import RawSQL
 
 from extraction.runs.domain import get_collection
 from extraction.runs.queries import find_documents
@@ -15,6 +16,10 @@ from extraction.search.models import Execution, Retriever
 from mixcv.kernel.errors import NotFound
 from mixcv.tenancy.models import Namespace
 from review.verdicts.models import Annotation, AnnotationVersion
+
+# So many of an annotation's latest changes are told with it, in a list and by itself; all are in its versions.
+TOLD_IN_LISTS = 10
+TOLD_ALONE = 100
 
 # What a version may differ in from the one before.
 COMPARED = (
@@ -27,7 +32,7 @@ COMPARED = (
 class Told:
     """An annotation as one of its versions has it, with what is told beside it.
 
-    `values` is the row itself or the version; `versions` all up to that one, oldest first.
+    `values` is the row itself or the version; `versions` the latest up to that one, oldest first.
     """
 
     row: Annotation
@@ -84,7 +89,7 @@ def page_of_annotations(namespace: Namespace, wanted: Wanted) -> Page:
         rows = rows.filter(_beyond(namespace, wanted.cursor, before))
     ordered = rows.order_by(f"-{before}created_at", f"-{before}pk")
     some: list[Any] = list(ordered[wanted.skip : wanted.skip + wanted.limit + 1])
-    page.found = tell(namespace, some[: wanted.limit])
+    page.found = tell(namespace, some[: wanted.limit], most=TOLD_IN_LISTS)
     if len(some) > wanted.limit:
         page.next_cursor = page.found[-1].row.public_id
     return page
@@ -146,28 +151,41 @@ def _beyond(namespace: Namespace, cursor: str, before: str) -> Q:
     )
 
 
-def tell(namespace: Namespace, some: Iterable[Annotation | AnnotationVersion]) -> list[Told]:
-    """Rows or versions with their histories and what they name, in a few queries for any number."""
+def tell(
+    namespace: Namespace, some: Iterable[Annotation | AnnotationVersion], *, most: int = TOLD_ALONE
+) -> list[Told]:
+    """Rows or versions with their latest `most` changes and what they name, in a few queries for any number."""
     items = list(some)
     pairs = [(one, one) if isinstance(one, Annotation) else (one.annotation, one) for one in items]
-    histories: dict[int, list[AnnotationVersion]] = {}
-    changed = [row.pk for row, _ in pairs if row.version > 1]
-    if changed:
-        versions = AnnotationVersion.objects.filter(annotation_id__in=changed).select_related("object_class")
-        for version in versions.order_by("annotation", "version"):
-            histories.setdefault(version.annotation_id, []).append(version)
+    histories = _histories([(row.pk, values.version) for row, values in pairs if values.version > 1], most)
     retrievers = _retrievers(namespace, {values.retriever_ref for _, values in pairs} - {""})
     executions = _executions(namespace, {values.execution_ref for _, values in pairs} - {""})
     return [
         Told(
             row,
             values,
-            [one for one in histories.get(row.pk, ()) if one.version <= values.version],
+            histories.get(row.pk, ()),
             retrievers.get(values.retriever_ref),
             executions.get(values.execution_ref),
         )
         for row, values in pairs
     ]
+
+
+def _histories(wanted: Sequence[tuple[int, int]], most: int) -> dict[int, list[AnnotationVersion]]:
+    """By annotation: the version that is wanted of it and the `most` before that, oldest first."""
+    if not wanted:
+        return {}
+    near = RawSQL(
+        "SELECT v.id FROM unnest(%s::bigint[], %s::bigint[]) AS w(id, version) JOIN review_annotationversion v"
+        " ON v.annotation_id = w.id AND v.version BETWEEN w.version - %s AND w.version",
+        ([key for key, _ in wanted], [version for _, version in wanted], most),
+    )
+    found: dict[int, list[AnnotationVersion]] = {}
+    versions = AnnotationVersion.objects.filter(pk__in=near).select_related("object_class")
+    for one in versions.order_by("annotation", "version"):
+        found.setdefault(one.annotation_id, []).append(one)
+    return found
 
 
 def _retrievers(namespace: Namespace, refs: set[str]) -> dict[str, Retriever]:

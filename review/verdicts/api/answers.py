@@ -38,7 +38,8 @@ class NamedExecution(serializers.Serializer[Any]):
 
 class AnnotationAnswer(serializers.Serializer[Any]):
     """`payload` is as sent. `class` and `bbox` are what holds; predicted_class, predicted_confidence and the image's
-    size are the server's own, and `warnings` say where the payload differs from them."""
+    size are the server's own, and `warnings` say where the payload differs from them. `revisions`: the latest changes,
+    up to 100, in lists up to 10; `version` counts them all, and /versions lists them."""
 
     annotation_id = serializers.CharField()
     document_id = serializers.CharField()

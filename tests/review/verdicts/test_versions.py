@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from extraction.search.models import Execution, Retriever
+from mixcv.tenancy.actors import Actor
+from review.verdicts.domain import Revision, revise_verdicts
 from review.verdicts.models import Annotation, AnnotationVersion
 from tests import factories as make
 from tests.review.verdicts.calling import Caller
@@ -258,3 +260,27 @@ def test_scopes_and_namespaces(client, namespace, changed):
             assert call(foreign, method, path) == 404
         assert call(foreign, method, path, **{"X-Namespace": "demo"}) == 404
     assert Annotation.objects.get().deleted_at is None
+
+
+def test_a_list_tells_the_latest_changes_and_one_by_itself_more(api, namespace, ref):
+    made = api("post", "", {"document_id": ref, "label": "confirmed"})["annotation_id"]
+    changes = [Revision(made, {"reasoning": f"look {n}", "payload": {"n": n}}) for n in range(2, 122)]
+    revise_verdicts(namespace=namespace, revisions=changes, by=Actor("ole"))
+    alone = api("get", f"/{made}")
+    listed = api("get")["results"][0]
+    assert set(alone) == set(listed)
+    assert [alone["version"], listed["version"]] == [121, 121]
+    assert [one["version"] for one in alone["revisions"]] == list(range(22, 122))
+    assert [one["version"] for one in listed["revisions"]] == list(range(112, 122))
+    assert listed["revisions"][0]["prior"]["payload"] == {"n": 111}
+    assert [one["version"] for one in api("get", f"/{made}/versions/4")["revisions"]] == [2, 3, 4]
+    assert len(api("get", f"/{made}/versions")["versions"]) == 121
+
+
+def test_a_list_as_of_a_time_tells_the_latest_changes_of_then(api, namespace, ref):
+    made = api("post", "", {"document_id": ref, "label": "confirmed"})["annotation_id"]
+    changes = [Revision(made, {"reasoning": f"look {n}"}) for n in range(2, 21)]
+    revise_verdicts(namespace=namespace, revisions=changes, by=Actor("ole"))
+    put_at(made, *(MONDAY + timedelta(days=n) for n in range(20)))
+    (listed,) = api("get", as_of=(MONDAY + timedelta(days=14, hours=1)).isoformat())["results"]
+    assert [one["version"] for one in listed["revisions"]] == list(range(6, 16))
