@@ -69,6 +69,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "mixcv.tenancy.middleware.WayBack",
     "mixcv.tenancy.middleware.CurrentNamespace",
     "mixcv.kernel.middleware.NoNulInForm",
     "mixcv.kernel.middleware.DomainErrors",

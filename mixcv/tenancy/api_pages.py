@@ -17,18 +17,22 @@ from mixcv.tenancy.models import ApiKey, Role
 from mixcv.tenancy.request import AppRequest, actor_of, needs
 
 _KEYS = 200
+_NEW_KEY = "new_key"
 
 
 @require_GET
+@never_cache
 def programs(request: AppRequest) -> HttpResponse:
-    return _page(request, NewKeyForm())
+    """Where programs get in; a key that was just made is shown once."""
+    made = request.session.pop(_NEW_KEY, None)
+    text = made["text"] if made and made["namespace"] == request.namespace.pk else ""
+    return _page(request, NewKeyForm(), text=text)
 
 
 @require_POST
 @needs(Role.ADMIN)
-@never_cache
 def new_key(request: AppRequest) -> HttpResponse:
-    """The page that shows a new key's text, once."""
+    """Make a key. Its text waits in the session for the page that shows it."""
     form = NewKeyForm(request.POST)
     if not form.is_valid():
         return _page(request, form, status=422)
@@ -39,7 +43,8 @@ def new_key(request: AppRequest) -> HttpResponse:
         rate_limit=form.cleaned_data["rate_limit"],
         by=actor_of(request),
     )
-    return _page(request, NewKeyForm(), text=text)
+    request.session[_NEW_KEY] = {"namespace": request.namespace.pk, "text": text}
+    return redirect(address(request.namespace, "programs"))
 
 
 @require_POST

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.urls import Resolver404, resolve
 
 from mixcv.tenancy.models import Namespace, User
 from mixcv.tenancy.queries import role_in
@@ -43,3 +44,33 @@ class CurrentNamespace:
         request.namespace = namespace  # type: ignore[attr-defined]
         request.role = role  # type: ignore[attr-defined]
         return None
+
+
+class WayBack:
+    """A page's address that only takes forms, opened by hand or reloaded, leads to the page that has the form.
+
+    That is the nearest address above it; scripts keep their 405.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        asked_by_script = request.headers.get("HX-Request") or "text/html" not in request.headers.get(
+            "Accept", "text/html"
+        )
+        if response.status_code != 405 or request.method not in {"GET", "HEAD"} or asked_by_script:
+            return response
+        above = _page_above(request.path_info) if request.path_info.startswith("/n/") else ""
+        return HttpResponseRedirect(above) if above else response
+
+
+def _page_above(path: str) -> str:
+    while (path := path.rstrip("/").rpartition("/")[0] + "/") != "/n/":
+        try:
+            resolve(path)
+        except Resolver404:
+            continue
+        return path
+    return ""

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from mixcv.tenancy.models import ApiKey, Role
+from mixcv.tenancy.models import ApiKey, Membership, Role, User
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db
@@ -26,13 +26,43 @@ def admin(client, namespace):
 
 def test_an_admin_makes_a_key_that_is_shown_once_and_works(admin, client):
     body = {"label": "camera feed", "scopes": ["read", "write"], "rate_limit": "120"}
-    page = admin.post(f"{PATH}keys/", body)
+    answer = admin.post(f"{PATH}keys/", body)
+    assert (answer.status_code, answer["Location"]) == (302, PATH)
+    page = admin.get(PATH)
+    assert "no-store" in page["Cache-Control"]
     key = re.search(r'id="new-key">([^<]+)<', page.content.decode())[1]
     assert key not in admin.get(PATH).content.decode()
     me = client.get("/v1/me", headers={"Authorization": f"Bearer {key}"}).json()
     assert me["key"]["permissions"] == ["read", "write"]
     assert me["rate_limits"]["calls_per_minute"] == 120
     assert "camera feed" in admin.get(PATH).content.decode()
+
+
+def test_a_new_key_is_not_shown_in_another_namespace(admin):
+    other = make.make_namespace("other")
+    Membership.objects.create(namespace=other, user=User.objects.get(), role=Role.ADMIN)
+    admin.post(f"{PATH}keys/", {"label": "camera feed", "scopes": ["read"]})
+    assert "new-key" not in admin.get("/n/other/api/").content.decode()
+
+
+@pytest.mark.parametrize("path", ["keys/", "keys/1/revoke"])
+def test_an_address_that_takes_forms_leads_to_their_page(admin, path):
+    assert admin.get(f"{PATH}{path}", follow=True).redirect_chain[-1][0] == PATH
+    assert admin.get(f"{PATH}{path}", headers={"Accept": "application/json"}).status_code == 405
+    assert admin.get(f"{PATH}{path}", headers={"HX-Request": "true"}).status_code == 405
+
+
+def test_forms_of_other_pages_lead_back_as_well(admin, namespace):
+    make.make_bucket(namespace, "yard")
+    assert admin.get("/n/demo/images/yard/upload")["Location"] == "/n/demo/images/yard/"
+    assert admin.delete("/n/demo/images/yard/upload").status_code == 405
+
+
+def test_revoking_names_the_key(admin, namespace):
+    make.make_key(namespace, label="old feed")
+    page = " ".join(admin.get(PATH).content.decode().split())
+    assert "Programs that use <b>old feed</b>" in page
+    assert ">Revoke old feed</button>" in page
 
 
 def test_a_key_is_revoked(admin, namespace, client):
