@@ -19,11 +19,6 @@ INES = Actor("ines")
 
 
 @pytest.fixture
-def namespace():
-    return make.make_namespace()
-
-
-@pytest.fixture
 def root(client):
     client.force_login(User.objects.create_superuser("root", password="correct horse"))
     return client

@@ -13,21 +13,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def namespace():
-    return make.make_namespace()
-
-
-@pytest.fixture
-def collection(namespace):
-    return make.make_collection(make.make_bucket(namespace), "detected_objects")
-
-
-@pytest.fixture
-def document(collection):
-    return make.make_detected(collection)[0]
-
-
-@pytest.fixture
 def annotate(client, namespace):
     headers = {"Authorization": f"Bearer {make.make_key(namespace, label='script')}", "X-Namespace": "demo"}
 

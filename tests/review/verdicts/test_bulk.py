@@ -17,26 +17,6 @@ from tests.review.verdicts.calling import Caller
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def namespace():
-    return make.make_namespace()
-
-
-@pytest.fixture
-def collection(namespace):
-    return make.make_collection(make.make_bucket(namespace), "detected_objects")
-
-
-@pytest.fixture
-def document(collection):
-    return make.make_detected(collection)[0]
-
-
-@pytest.fixture
-def api(client, namespace):
-    return Caller(client, make.make_key(namespace, label="script"))
-
-
 def mixed(ref, old, gone):
     """Good and faulty operations of each kind."""
     return {

@@ -10,30 +10,9 @@ from mixcv.tenancy.actors import Actor
 from review.verdicts.domain import Verdict, define_label, record_verdicts
 from review.verdicts.models import Annotation, LabelDefinition
 from tests import factories as make
-from tests.review.verdicts.calling import Caller
 
 pytestmark = pytest.mark.django_db
 INES = Actor("ines")
-
-
-@pytest.fixture
-def namespace():
-    return make.make_namespace()
-
-
-@pytest.fixture
-def collection(namespace):
-    return make.make_collection(make.make_bucket(namespace), "detected_objects")
-
-
-@pytest.fixture
-def document(collection):
-    return make.make_detected(collection)[0]
-
-
-@pytest.fixture
-def api(client, namespace):
-    return Caller(client, make.make_key(namespace, label="script"))
 
 
 def test_the_four_verdicts_are_always_there(api):

@@ -17,11 +17,6 @@ LOCKS_DETECTIONS = r"extraction_detection.*FOR (NO KEY )?UPDATE"
 LOCKS_ANNOTATIONS = r"review_annotation.*FOR (NO KEY )?UPDATE"
 
 
-@pytest.fixture
-def namespace():
-    return make.make_namespace()
-
-
 def annotations(namespace, documents, label="confirmed", by=INES):
     verdicts = [Verdict(label, make.detections_of(one)[0].pk) for one in documents]
     return [one.annotation for one in record_verdicts(namespace=namespace, verdicts=verdicts, by=by)]

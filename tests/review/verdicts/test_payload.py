@@ -14,27 +14,10 @@ from mixcv.kernel.geometry import Box
 from review.verdicts.api.bodies import AnnotationBody, plain_creation
 from review.verdicts.domain.payload import read_payload, warnings_of
 from review.verdicts.models import Label
-from tests import factories as make
-from tests.review.verdicts.calling import Caller
 
 pytestmark = pytest.mark.django_db
 
 BBOX = {"x": 160, "y": 100, "w": 60, "h": 40}
-
-
-@pytest.fixture
-def namespace():
-    return make.make_namespace()
-
-
-@pytest.fixture
-def document(namespace):
-    return make.make_detected(make.make_collection(make.make_bucket(namespace), "detected_objects"))[0]
-
-
-@pytest.fixture
-def api(client, namespace):
-    return Caller(client, make.make_key(namespace, label="script"))
 
 
 @pytest.mark.parametrize(

@@ -22,22 +22,6 @@ pytestmark = pytest.mark.django_db
 INES, OLE = Actor("ines"), Actor("ole")
 
 
-@pytest.fixture
-def namespace():
-    return make.make_namespace()
-
-
-@pytest.fixture
-def document(namespace):
-    return make.make_detected(make.make_collection(make.make_bucket(namespace)))[0]
-
-
-@pytest.fixture
-def boxes(document):
-    """By falling confidence: truck 0.91, person 0.62, bus 0.43."""
-    return make.detections_of(document)
-
-
 def record(namespace, *verdicts, by=INES):
     return record_verdicts(namespace=namespace, verdicts=list(verdicts), by=by)
 

@@ -30,27 +30,6 @@ pytestmark = pytest.mark.django_db
 INES, OLE = Actor("ines"), Actor("ole")
 
 
-@pytest.fixture
-def namespace():
-    return make.make_namespace()
-
-
-@pytest.fixture
-def collection(namespace):
-    return make.make_collection(make.make_bucket(namespace), "detected_objects")
-
-
-@pytest.fixture
-def document(collection):
-    return make.make_detected(collection)[0]
-
-
-@pytest.fixture
-def boxes(document):
-    """By falling confidence: truck 0.91, person 0.62, bus 0.43."""
-    return make.detections_of(document)
-
-
 def record(namespace, verdict, by=INES):
     return record_verdicts(namespace=namespace, verdicts=[verdict], by=by)[0].annotation
 

@@ -19,26 +19,6 @@ MONDAY = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def namespace():
-    return make.make_namespace()
-
-
-@pytest.fixture
-def collection(namespace):
-    return make.make_collection(make.make_bucket(namespace), "detected_objects")
-
-
-@pytest.fixture
-def document(collection):
-    return make.make_detected(collection)[0]
-
-
-@pytest.fixture
-def api(client, namespace):
-    return Caller(client, make.make_key(namespace, label="script"))
-
-
-@pytest.fixture
 def other_api(client, namespace):
     """Another key of the same namespace: another actor."""
     return Caller(client, make.make_key(namespace, label="second"))
