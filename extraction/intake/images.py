@@ -110,7 +110,7 @@ class Upright(NamedTuple):
 def check_size(size: int) -> None:
     """Refuse by length alone, before anything is read. Raises EmptyFile, FileTooLarge."""
     if size == 0:
-        raise EmptyFile(f"The file is empty (0 bytes). Send {ALLOWED}.", field="data")
+        raise EmptyFile("The file is empty (0 bytes). Send it again, whole.", field="data")
     most = settings.MIXCV_MAX_IMAGE_BYTES
     if size > most:
         raise FileTooLarge(
@@ -226,7 +226,10 @@ def _refuse_text(data: bytes, declared: str) -> None:
     if head.startswith(b"%pdf"):
         raise NotAnImage(f"{_called(declared)}, but it is a PDF. Send {ALLOWED}.", field="data")
     if b"\x00" not in data[:2048] and _reads_as_text(data[:2048]):
-        raise NotAnImage(f"{_called(declared)}, but it is text. Send {ALLOWED}.", field="data")
+        # What nobody called an image is not contradicted.
+        plain = declared and not declared.lower().startswith("image/")
+        what = "The file is text, no image" if plain else f"{_called(declared)}, but it is text"
+        raise NotAnImage(f"{what}. Send {ALLOWED}.", field="data")
 
 
 def _reads_as_text(head: bytes) -> bool:

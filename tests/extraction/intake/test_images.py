@@ -133,6 +133,16 @@ def test_it_refuses_text_that_came_as_an_image():
         images.verify("Grüße, this is no picture".encode(), "image/jpeg")
 
 
+def test_text_that_nobody_called_an_image_is_said_to_be_text():
+    with pytest.raises(images.NotAnImage, match=r"^The file is text, no image\. Send JPEG"):
+        images.verify(b"notes", "text/plain")
+
+
+def test_an_empty_file_is_not_told_which_formats_there_are():
+    with pytest.raises(images.EmptyFile, match=r"^The file is empty \(0 bytes\)\. Send it again, whole\.$"):
+        images.verify(b"")
+
+
 def test_it_refuses_a_web_page_and_a_pdf():
     with pytest.raises(images.NotAnImage, match="web page"):
         images.verify(b"<!DOCTYPE html><html></html>", "image/png")
