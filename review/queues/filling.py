@@ -204,3 +204,23 @@ def _add(queue: Queue, items: Sequence[tuple[int, float]]) -> None:
                 "scores": [score for _, score in items],
             },
         )
+
+
+class NotRemovable(Conflict):
+    """A collection's own queue goes with its collection."""
+
+    code = "not_removable"
+
+
+def remove_queue(*, queue: Queue, by: Actor) -> None:
+    """Take a retriever's queue away; verdicts and the retriever stay. Raises NotRemovable for a collection's own."""
+    if queue.doubtful_below != NO_THRESHOLD:
+        raise NotRemovable(f"{queue.name} belongs to its collection and goes with it.")
+    with transaction.atomic():
+        queue = Queue.objects.select_for_update().get(pk=queue.pk)
+        publish(
+            namespace_id=queue.namespace_id,
+            actor=by.name,
+            happenings=[Happening("queue.deleted", queue.public_id, {"name": queue.name})],
+        )
+        queue.delete()

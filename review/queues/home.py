@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Sum
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -16,8 +16,7 @@ from extraction.runs.queries import batches_of, progress_of
 from mixcv.tenancy.addresses import address, address_if_there
 from mixcv.tenancy.models import Namespace
 from mixcv.tenancy.request import AppRequest
-from review.queues.models import Queue
-from review.queues.queries import QueueCard, waiting_queues
+from review.queues.queries import QueueCard, waiting_queues, waiting_total
 from review.verdicts.models import Annotation
 
 LIVE = [Batch.State.OPEN, Batch.State.PROCESSING]
@@ -67,15 +66,10 @@ def _live(namespace: Namespace) -> list[tuple[Batch, dict[str, object]]]:
 def _totals(namespace: Namespace) -> dict[str, int]:
     """Counts from stored columns where there are some: this page stays quick at a million detections."""
     sums = Collection.objects.filter(namespace=namespace).aggregate(found=Sum("detection_count"))
-    queues = Queue.objects.filter(namespace=namespace).aggregate(
-        waiting=Sum("waiting_count", filter=Q(waiting_count__gt=0)),
-        done=Sum("done_count"),
-        queues=Count("pk"),
-    )
     return {
         "images": Image.objects.filter(namespace=namespace).count(),
         "detections": sums["found"] or 0,
-        "waiting": queues["waiting"] or 0,
+        "waiting": waiting_total(namespace.pk)["review"],
         "decided": Annotation.objects.filter(namespace=namespace, deleted_at=None).count(),
         "unread": Object.objects.filter(bucket__namespace=namespace, state=Object.State.FAILED).count(),
     }

@@ -44,6 +44,9 @@ class QueueCard:
         return version.error or f"{version} is {version.state}."
 
 
+MOST_COUNTED = 100_000
+
+
 def waiting_queues(namespace: Namespace) -> list[QueueCard]:
     """All queues of a namespace, those with most waiting first; the same number of queries for any number."""
     queues = list(
@@ -280,6 +283,20 @@ def decision_text(row: Annotation) -> str:
 
 
 def waiting_total(namespace_id: int) -> dict[str, int]:
-    """For the navigation: boxes that wait in all queues."""
+    """For the navigation: boxes that wait. One that waits in several queues of its collection counts once."""
     rows = Queue.objects.filter(namespace_id=namespace_id, waiting_count__gt=0)
-    return {"review": sum(rows.values_list("waiting_count", flat=True))}
+    by_collection: dict[int, list[tuple[int, int]]] = {}
+    for key, collection, number in rows.values_list("pk", "collection", "waiting_count"):
+        by_collection.setdefault(collection, []).append((key, number))
+    alone = sum(queues[0][1] for queues in by_collection.values() if len(queues) == 1)
+    shared = [queues for queues in by_collection.values() if len(queues) > 1]
+    return {"review": alone + (_distinct(shared) if shared else 0)}
+
+
+def _distinct(shared: list[list[tuple[int, int]]]) -> int:
+    """Boxes in queues that overlap; where counting would take long, the fullest queue of each collection stands in."""
+    if sum(number for queues in shared for _, number in queues) > MOST_COUNTED:
+        return sum(max(number for _, number in queues) for queues in shared)
+    keys = [key for queues in shared for key, _ in queues]
+    items = QueueItem.objects.filter(queue__in=keys, state=QueueItem.State.WAITING)
+    return items.aggregate(boxes=Count("detection", distinct=True))["boxes"] or 0

@@ -8,6 +8,7 @@ urlpatterns = [
     path("review/", views.review, name="review"),
     path("retrievers/<str:retriever>/queue/", views.open_retriever, name="queue-open"),
     path("review/<str:queue>/", views.focus, name="focus"),
+    path("review/<str:queue>/remove/", views.remove, name="queue-remove"),
     path("review/<str:queue>/next/", views.next_work, name="focus-next"),
     path("review/<str:queue>/verdict/", views.verdict, name="focus-verdict"),
     path("review/<str:queue>/undo/", views.undo, name="focus-undo"),

@@ -19,7 +19,7 @@ from mixcv.tenancy.addresses import address
 from mixcv.tenancy.models import Role
 from mixcv.tenancy.request import AppRequest, actor_of, needs
 from review.queues import domain
-from review.queues.filling import open_as_queues
+from review.queues.filling import open_as_queues, remove_queue
 from review.queues.forms import image_key, read_body, read_keys, read_verdict
 from review.queues.models import Queue
 from review.queues.payload import colours_of, progress_data, sitting_data, work_data
@@ -33,6 +33,15 @@ def review(request: AppRequest) -> HttpResponse:
     """What waits, per queue, the fullest first."""
     cards = waiting_queues(request.namespace)
     return render(request, "review/queues/list.html", {"cards": cards, "here": "review"})
+
+
+@require_POST
+@needs(Role.MANAGER)
+def remove(request: AppRequest, queue: str) -> HttpResponse:
+    row = _queue(request, queue)
+    remove_queue(queue=row, by=actor_of(request))
+    messages.success(request, f"The queue {row.name} is taken away. Verdicts made in it stay.")
+    return redirect(address(request.namespace, "review"))
 
 
 @require_GET

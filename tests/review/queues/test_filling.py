@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from extraction.runs.models import Collection
-from extraction.search.domain import create_retriever
+from extraction.search.domain import create_retriever, delete_retriever
 from extraction.search.models import Execution, Retriever
 from mixcv.celery import app
 from mixcv.kernel.errors import InvalidInput
@@ -18,6 +18,7 @@ from mixcv.tenancy.models import Role
 from review.queues import domain, filling, tasks
 from review.queues.filling import NothingWaits, open_as_queues
 from review.queues.models import Queue, QueueItem
+from review.queues.queries import waiting_total
 from review.verdicts.models import Annotation
 from tests import factories
 from tests.extraction.search.searches import stage, where
@@ -260,3 +261,33 @@ def test_nothing_to_review_is_told(collection: Collection) -> None:
     browser.force_login(factories.make_user(collection.namespace, role=Role.MANAGER))
     answer = browser.post(f"/n/demo/retrievers/{retriever.public_id}/queue/", follow=True)
     assert "no box that is still undecided" in answer.content.decode()
+
+
+def test_a_box_that_waits_in_two_queues_counts_once(collection: Collection, monkeypatch: Any) -> None:
+    factories.make_detected(collection, 3)  # of three boxes each, two of them doubtful
+    assert waiting_total(collection.namespace_id) == {"review": 6}
+    open_as_queues(retriever=made(collection, BUSES), inputs={}, by=SYSTEM)
+    distinct = QueueItem.objects.filter(state="waiting").values("detection").distinct().count()
+    assert waiting_total(collection.namespace_id) == {"review": distinct}
+    assert distinct < QueueItem.objects.filter(state="waiting").count() or distinct == 9
+    monkeypatch.setattr("review.queues.queries.MOST_COUNTED", 0)
+    assert waiting_total(collection.namespace_id) == {"review": 6}
+
+
+def test_a_retrievers_queue_is_taken_away_and_its_verdicts_stay(collection: Collection) -> None:
+    factories.make_detected(collection, 1)
+    retriever = made(collection, BUSES)
+    (queue,) = open_as_queues(retriever=retriever, inputs={}, by=SYSTEM)
+    manager, reviewer = Client(), Client()
+    manager.force_login(factories.make_user(collection.namespace, role=Role.MANAGER))
+    reviewer.force_login(factories.make_user(collection.namespace))
+    path = f"/n/demo/review/{queue.public_id}/remove/"
+    assert "Take it away" in manager.get("/n/demo/review/").content.decode()
+    assert "Take it away" not in reviewer.get("/n/demo/review/").content.decode()
+    assert reviewer.post(path).status_code == 403
+    assert manager.post(path).status_code == 302
+    assert not Queue.objects.filter(pk=queue.pk).exists()
+    delete_retriever(retriever=retriever, by=SYSTEM)
+    own = Queue.objects.get(collection=collection)
+    assert manager.post(f"/n/demo/review/{own.public_id}/remove/").status_code == 409
+    assert Queue.objects.filter(pk=own.pk).exists()
