@@ -123,7 +123,7 @@ def run(request: AppRequest, retriever: str) -> HttpResponse:
         ran = domain.execute(
             namespace=request.namespace,
             plan=domain.plan_of(row),
-            inputs=_sent(request, row),
+            inputs=sent_inputs(request, row),
             limit=WALL,
             by=actor_of(request),
         )
@@ -133,7 +133,7 @@ def run(request: AppRequest, retriever: str) -> HttpResponse:
     return redirect(address(request.namespace, "execution", ran.execution.public_id))
 
 
-def _sent(request: AppRequest, row: Retriever) -> dict[str, Any]:
+def sent_inputs(request: AppRequest, row: Retriever) -> dict[str, Any]:
     """The form's inputs by their types; a number that is none stays a text, which running refuses in words."""
     sent: dict[str, Any] = {}
     for name, wanted in inputs_of(row):

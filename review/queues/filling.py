@@ -184,6 +184,8 @@ def _add(queue: Queue, items: Sequence[tuple[int, float]]) -> None:
         return
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM review_queue WHERE id = %s FOR NO KEY UPDATE", [queue.pk])
+        if cursor.fetchone() is None:
+            return  # taken away meanwhile
         cursor.execute(
             """
             WITH new AS (

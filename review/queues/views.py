@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from extraction.intake.models import Image
 from extraction.runs.models import Detection, Document
 from extraction.search.queries import get_retriever
-from extraction.search.views import _sent as sent_inputs
+from extraction.search.views import sent_inputs as sent_inputs
 from mixcv.kernel.errors import DomainError, InvalidInput, NotFound
 from mixcv.tenancy.addresses import address
 from mixcv.tenancy.models import Role

@@ -15,7 +15,7 @@ from extraction.intake.models import Bucket, Object
 from extraction.intake.schema import check_json
 from extraction.packages.models import ExtractorVersion
 from extraction.runs.domain.batches import create_batch, submit_batch
-from extraction.runs.domain.documents import lock_detections_of
+from extraction.runs.domain.locking import lock_detections_of
 from extraction.runs.hooks import collection_created, collection_leaving, documents_leaving
 from extraction.runs.models import Batch, BatchItem, Collection, Document
 from mixcv.kernel.errors import AlreadyExists, Conflict, InvalidInput, NotFound

@@ -12,6 +12,7 @@ from django.utils import timezone
 from extraction.intake.domain import InUse
 from extraction.intake.models import Bucket
 from extraction.intake.schema import check_json
+from extraction.runs.domain.locking import lock_detections_of
 from extraction.runs.domain.naming import document_ref
 from extraction.runs.hooks import WrittenChunk, chunk_written, documents_leaving
 from extraction.runs.models import Batch, BatchItem, Collection, Detection, Document
@@ -90,13 +91,6 @@ def delete_documents(*, documents: Sequence[Document], by: Actor) -> int:
                 "People decided about detections of these documents; take the annotations back first."
             ) from None
     return len(rows)
-
-
-def lock_detections_of(**which: Any) -> None:
-    """Lock detections in the order of their keys, before documents and queues: as everybody who decides does."""
-    rows = Detection.objects.select_for_update(no_key=True, of=("self",)).filter(**which).order_by("pk")
-    for _ in rows.values_list("pk").iterator(chunk_size=5000):
-        pass
 
 
 def _leave(collection: Collection, keys: list[int]) -> None:

@@ -24,6 +24,7 @@ from extraction.intake.models import Object
 from extraction.packages.host.spec import ImageResult
 from extraction.packages.models import Feature
 from extraction.runs.domain.claim import Claimed
+from extraction.runs.domain.locking import lock_detections_of
 from extraction.runs.domain.naming import choose_slugs, wanted_slug
 from extraction.runs.hooks import WrittenChunk, chunk_written
 from extraction.runs.models import Batch, BatchItem, Collection, Detection, Document
@@ -126,11 +127,9 @@ def _stands(document: Document, item: Claimed, dedup: dict[int, str]) -> bool:
 
 def _supersede(chunk: _Chunk) -> None:
     """The generation before stays, for what refers to it, and is current no more."""
-    old = Detection.objects.filter(
-        document_id__in=[document.pk for document, _ in chunk.documents], current=True
-    )
-    chunk.superseded = list(old.values_list("pk", flat=True))
-    old.update(current=False)
+    mine = {"document_id__in": [document.pk for document, _ in chunk.documents], "current": True}
+    chunk.superseded = lock_detections_of(**mine)
+    Detection.objects.filter(pk__in=chunk.superseded).update(current=False)
 
 
 def _make_documents(chunk: _Chunk, fresh: Sequence[tuple[Claimed, ImageResult]]) -> None:
