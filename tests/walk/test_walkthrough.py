@@ -32,7 +32,7 @@ def write_package(folder: Path) -> None:
 
 def test_its_blocks_run_in_order(make_place: Callable[..., Place]) -> None:
     place = make_place("walk")
-    write_package(place.folder / "dark_spots")
+    write_package(place.folder / "ink_spots")
     calls: list[Call] = []
     said: list[str] = []
     for block in blocks_of(PAGE):
@@ -43,15 +43,15 @@ def test_its_blocks_run_in_order(make_place: Callable[..., Place]) -> None:
     assert [call.status for call in calls] == [200] * len(calls)
     text = "".join(said)
     assert "404 not_found" in text
-    assert "dark_spots_1_0_0 passed" in text
-    assert "DEPLOYED mixpeek://dark_spots@1.0.0/spot_look" in text
+    assert "ink_spots_1_0_0 passed" in text
+    assert "DEPLOYED mixpeek://ink_spots@1.0.0/spot_look" in text
     check_rows(text, calls)
     check_files(place.folder)
 
 
 def check_rows(text: str, calls: list[Call]) -> None:
     collection = Collection.objects.get()
-    assert (collection.public_id, str(collection.extractor_version)) == ("col_spots", "dark_spots 1.0.0")
+    assert (collection.public_id, str(collection.extractor_version)) == ("col_spots", "ink_spots 1.0.0")
     assert Batch.objects.get(name="first look").state == Batch.State.COMPLETED
     assert Document.objects.count() == 6
     assert ExtractorVersion.objects.get().state == ExtractorVersion.State.READY
