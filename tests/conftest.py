@@ -61,6 +61,12 @@ from tests.browser import launch_chromium  # noqa: E402
 from tests.processes import Worker  # noqa: E402
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Processes of `-n` load the settings by this file, too: each with services of its own."""
+    os.environ.pop("DJANGO_SETTINGS_MODULE", None)
+
+
 def pytest_unconfigure() -> None:
     _end()
 
