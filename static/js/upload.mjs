@@ -177,7 +177,7 @@ class Upload {
     this.rate.textContent = (this.canceled ? "Stopped. " : "") + words.join(", ");
     if (this.answer) {
       this.note.textContent = `${this.answer.detects} `;
-      if (this.answer.make) this.note.append(el("a", { cls: "btn", href: this.answer.make, text: "Make a collection over this bucket" }));
+      if (this.answer.make) document.querySelector("[data-make]")?.classList.add("primary");
       if (this.answer.batch) this.note.append(el("a", { cls: "link", href: this.answer.batch, text: "Watch the batch" }));
       refresh();
     }

@@ -68,3 +68,14 @@ def test_the_images_page_shows_the_bucket(tab, live_server):
     tab.get_by_role("link", name="yard").wait_for()
     if folder := os.environ.get("MIXCV_LOOK"):
         tab.screenshot(path=Path(folder) / "images.png")
+
+
+def test_after_an_upload_the_wall_the_head_and_the_next_step_are_there(tab):
+    tab.set_input_files(
+        "#files", [{"name": "a.jpg", "mimeType": "image/jpeg", "buffer": factories.picture(seed=3)}]
+    )
+    tab.locator("#wall", has_text="a.jpg").wait_for()
+    tab.locator("#bucket-head", has_text="1 image,").wait_for()
+    tab.locator(".btn.primary", has_text="Make a collection over this bucket").wait_for()
+    tab.locator(".picture a").click()
+    tab.get_by_role("heading", name="a.jpg").wait_for()
