@@ -207,7 +207,7 @@ def test_it_takes_many_objects_as_json(api, bucket):
         (blob("ftp://host/a.jpg"), "Allowed: http and https"),
         (blob("not base64!"), "base64"),
         (blob(encoded(make.SVG)), "SVG is not taken"),
-        (blob(encoded(b"only words")), "it is text"),
+        (blob(encoded(b"only words")), "is text"),
         (blob(encoded(make.png_bomb())), "60,000 × 60,000"),
         (blob(encoded(make.encode(make.pixels(300, 300))[:3000])), "cut off"),
         (blob(encoded(), metadata=[]), "metadata must be an object"),

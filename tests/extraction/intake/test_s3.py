@@ -65,7 +65,7 @@ def test_an_object_is_fetched_by_its_address(store, bucket):
     [
         ("s3://my-bucket/nothing.jpg", "there is no such object"),
         ("s3://no-bucket/frame.jpg", "there is no such bucket"),
-        ("s3://my-bucket/text.txt", "it is text"),
+        ("s3://my-bucket/text.txt", "is text, no image"),
     ],
 )
 def test_one_that_cannot_be_had_fails_with_the_reason(store, bucket, url, words):

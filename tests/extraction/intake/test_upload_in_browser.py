@@ -70,7 +70,9 @@ def test_the_images_page_shows_the_bucket(tab, live_server):
         tab.screenshot(path=Path(folder) / "images.png")
 
 
-def test_after_an_upload_the_wall_the_head_and_the_next_step_are_there(tab):
+def test_after_an_upload_the_wall_the_head_and_the_next_step_are_there(tab, live_server):
+    factories.make_bucket(factories.make_namespace(), "attic")
+    tab.goto(f"{live_server.url}/n/demo/images/attic/")
     tab.set_input_files(
         "#files", [{"name": "a.jpg", "mimeType": "image/jpeg", "buffer": factories.picture(seed=3)}]
     )
