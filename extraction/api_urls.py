@@ -7,5 +7,6 @@ urlpatterns = [
     path("", include("extraction.search.documents_urls")),
     path("", include("extraction.packages.api_urls")),
     path("", include("extraction.runs.api_urls")),
+    path("", include("extraction.imports.api_urls")),
     path("", include("extraction.search.api_urls")),
 ]

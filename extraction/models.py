@@ -1,6 +1,7 @@
 """The rooms' rows, gathered for Django."""
 
 from extraction.classes.models import ObjectClass
+from extraction.imports.models import ImportedImage, ImportFault, TruthImport
 from extraction.intake.models import Blob, Bucket, Image, Object
 from extraction.packages.models import (
     ClassIndex,
@@ -35,11 +36,14 @@ __all__ = [
     "GroundTruthBox",
     "Image",
     "ImageReview",
+    "ImportFault",
+    "ImportedImage",
     "ModelUse",
     "Object",
     "ObjectClass",
     "ProductionChange",
     "RegistryModel",
     "Retriever",
+    "TruthImport",
     "VectorSpace",
 ]

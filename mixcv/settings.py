@@ -162,6 +162,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"queue": "cpu"},
     },
+    "sweep_imports": {
+        "task": "extraction.imports.sweep",
+        "schedule": 15.0,
+        "options": {"queue": "cpu", "expires": 15},
+    },
     "fold_counts": {
         "task": "review.fold_counts",
         "schedule": 60.0,
@@ -212,6 +217,10 @@ CSRF_COOKIE_NAME = f"mixcv_csrf_{PORT}"
 MIXCV_MAX_IMAGE_BYTES = env_int("MIXCV_MAX_IMAGE_BYTES", 50 * 1024 * 1024)
 MIXCV_MAX_PACKAGE_BYTES = env_int("MIXCV_MAX_PACKAGE_BYTES", 500 * 1024 * 1024)
 MIXCV_MAX_MODEL_BYTES = env_int("MIXCV_MAX_MODEL_BYTES", 10 * 1024**3)
+# A zip with pictures and ground truth, and what it may unpack to.
+MIXCV_MAX_TRUTH_BYTES = env_int("MIXCV_MAX_TRUTH_BYTES", 10 * 1024**3)
+MIXCV_MAX_TRUTH_UNPACKED = env_int("MIXCV_MAX_TRUTH_UNPACKED", 40 * 1024**3)
+MIXCV_MAX_TRUTH_FILES = env_int("MIXCV_MAX_TRUTH_FILES", 500_000)
 MIXCV_MAX_IMAGE_PIXELS = env_int("MIXCV_MAX_IMAGE_PIXELS", 100_000_000)
 MIXCV_ALLOW_PRIVATE_URLS = env_bool("MIXCV_ALLOW_PRIVATE_URLS", False)
 # Calls a minute and key; 0: no limit.

@@ -140,6 +140,14 @@ def verify(data: bytes, declared: str = "") -> Upright:
         return _decode(picture, data)
 
 
+def stored_frame(data: bytes) -> tuple[int, int, int]:
+    """Width and height of a verified picture before it is turned, and its EXIF orientation, 1 where it says nothing."""
+    with Pillow.open(io.BytesIO(data), formats=_FORMATS) as picture:
+        turn = _turn(picture)
+        orientation = next((value for value, one in _TURNS.items() if one == turn), 1)
+        return picture.width, picture.height, orientation
+
+
 def _decode(picture: ImageFile.ImageFile, data: bytes) -> Upright:
     form = picture.format or ""
     most = settings.MIXCV_MAX_IMAGE_PIXELS

@@ -155,7 +155,7 @@ class Object(models.Model):
 
 
 class Upload(models.Model):
-    """Room for bytes that somebody is going to send to a signed address: an image, a package or weights.
+    """Room for bytes that somebody is going to send to a signed address: an image, a package, weights or ground truth.
 
     The sender PUTs the bytes, then confirms; `params` is what the confirmation needs to know.
     """
@@ -164,6 +164,7 @@ class Upload(models.Model):
         OBJECT = "object"
         PACKAGE = "package"
         MODEL = "model"
+        TRUTH = "truth"
 
     class State(models.TextChoices):
         PENDING = "PENDING"

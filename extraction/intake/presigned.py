@@ -139,6 +139,7 @@ def most_bytes(kind: str) -> int:
             Upload.Kind.OBJECT: settings.MIXCV_MAX_IMAGE_BYTES,
             Upload.Kind.PACKAGE: settings.MIXCV_MAX_PACKAGE_BYTES,
             Upload.Kind.MODEL: settings.MIXCV_MAX_MODEL_BYTES,
+            Upload.Kind.TRUTH: settings.MIXCV_MAX_TRUTH_BYTES,
         }[Upload.Kind(kind)]
     )
 

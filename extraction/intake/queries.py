@@ -64,7 +64,7 @@ def buckets_of(namespace: Namespace, search: str = "") -> QuerySet[Bucket]:
 
 @dataclass(frozen=True)
 class Mark:
-    """What is known about an object's detection: `kind` is detected, pending, failed or new."""
+    """What is known about an object: `kind` is detected, pending, failed or new; of its truth whole or partial."""
 
     kind: str
     text: str
@@ -113,6 +113,22 @@ def marks_of(rows: Sequence[Object]) -> dict[int, Mark]:
     for key, state, reason in live.values_list("pk", "items__state", "items__reason"):
         work.setdefault(key, {})[state] = reason
     return {row.pk: _mark(row, boxes.get(row.pk), work.get(row.pk, {})) for row in rows}
+
+
+def truth_of(rows: Sequence[Object]) -> dict[int, Mark]:
+    """What is known to be on the objects' images, in one query: `whole` or `partial`; nothing without truth."""
+    known = Object.objects.filter(pk__in=[row.pk for row in rows], image__review__isnull=False)
+    counted = known.annotate(
+        boxes=Count("image__truth", filter=~Q(image__truth__state="removed") & Q(image__truth__isnull=False))
+    )
+    words = {"complete": "complete", "verified_empty": "verified empty", "partial": "not complete"}
+    found = {}
+    for key, state, boxes in counted.values_list("pk", "image__review__completeness", "boxes"):
+        if state == "verified_empty" or boxes:
+            number = f"{boxes:,} true box{'' if boxes == 1 else 'es'}, " if boxes else ""
+            kind = "whole" if state in {"complete", "verified_empty"} else "partial"
+            found[key] = Mark(kind, f"{number}{words.get(state, 'not complete')}")
+    return found
 
 
 def _mark(row: Object, boxes: int | None, work: dict[str, str]) -> Mark:

@@ -22,6 +22,7 @@ from extraction.intake.queries import (
     marks_of,
     newest_images,
     objects_of,
+    truth_of,
     under_way,
     watching_names,
 )
@@ -118,15 +119,16 @@ def _wall(request: AppRequest, found: Bucket) -> dict[str, Any]:
     start = (number - 1) * _IMAGES_A_PAGE
     shown = list(rows[start : start + _IMAGES_A_PAGE + 1])
     more, shown = len(shown) > _IMAGES_A_PAGE, shown[:_IMAGES_A_PAGE]
-    marks = marks_of(shown)
+    marks, truth = marks_of(shown), truth_of(shown)
     waits = under_way(found)
-    stamp = _stamp(found, [(row.pk, row.image_id, marks[row.pk].text) for row in shown], waits)
+    seen = [(row.pk, row.image_id, marks[row.pk].text, truth.get(row.pk)) for row in shown]
+    stamp = _stamp(found, seen, waits)
     query = {"search": search, "state": state, "page": str(number), "seen": stamp}
     return {
         "here": "images",
         "bucket": found,
         "slug": slug_of(found),
-        "tiles": [{"object": row, "mark": marks[row.pk]} for row in shown],
+        "tiles": [{"object": row, "mark": marks[row.pk], "truth": truth.get(row.pk)} for row in shown],
         "search": search,
         "state": state if state in _STATES else "",
         "number": number,
@@ -139,6 +141,8 @@ def _wall(request: AppRequest, found: Bucket) -> dict[str, Any]:
         "stamp": stamp,
         "again": f"?{urlencode(query)}",
         "may_add": at_least(request.role, Role.MANAGER),
+        # Imports belong to a later room, as collections do.
+        "last_import": found.truth_imports.order_by("-pk").first(),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -36,7 +37,8 @@ class Truth:
 def set_truth(truths: Sequence[Truth]) -> None:
     """Write one row per real object, in a few statements: told by its detection, else by the annotation's id.
 
-    Where an object turns out to be none, its row stays as `removed`.
+    Where an object turns out to be none, its row stays as `removed`. Where a decision is taken back, what an import
+    told of the object holds again.
     """
     if not truths:
         return
@@ -53,7 +55,10 @@ def set_truth(truths: Sequence[Truth]) -> None:
     for truth in truths:
         row = known.get((truth.detection_id, truth.evidence if truth.detection_id is None else ""))
         if truth.box is None or truth.class_id is None:
-            if row and row.state != GroundTruthBox.State.REMOVED:
+            if row and row.imported and not truth.evidence:
+                _restore(row, row.imported)
+                changed.append(row)
+            elif row and row.state != GroundTruthBox.State.REMOVED:
                 row.state = GroundTruthBox.State.REMOVED
                 changed.append(row)
             continue
@@ -76,6 +81,12 @@ def set_truth(truths: Sequence[Truth]) -> None:
     update_all(
         changed, ["object_class_id", "cx", "cy", "w", "h", "state", "evidence", "version", "updated_at"]
     )
+
+
+def _restore(row: GroundTruthBox, told: dict[str, Any]) -> None:
+    row.object_class_id = told["class"]
+    row.cx, row.cy, row.w, row.h = told["box"]
+    row.state, row.evidence = GroundTruthBox.State.ACTIVE, ""
 
 
 def _row(truth: Truth, values: tuple[int, float, float, float, float, str, str]) -> GroundTruthBox:
@@ -133,6 +144,18 @@ def declare_complete(*, image: Image, declared: bool = True) -> None:
     """A person says that nothing is missing on the image (or takes it back)."""
     ImageReview.objects.update_or_create(image=image, defaults={"declared": declared})
     refresh_completeness([image.pk])
+
+
+def declare_images(*, image_ids: Iterable[int]) -> None:
+    """Somebody who knows says that nothing is missing on these images; in two statements."""
+    keys = sorted(set(image_ids))
+    ImageReview.objects.bulk_create(
+        [ImageReview(image_id=key, declared=True, updated_at=timezone.now()) for key in keys],
+        update_conflicts=True,
+        unique_fields=["image"],
+        update_fields=["declared"],
+    )
+    refresh_completeness(keys)
 
 
 def lease_image(*, image_id: int, user: User) -> bool:

@@ -15,6 +15,8 @@ class GroundTruthBox(models.Model):
     """One real object on an image: one row, whoever detected or drew it. Pixels of the upright image, centre form.
 
     Export, evaluation, references and completeness read only these rows. `evidence` is the annotation's public id.
+    `imported` is what an import told: `{"class": id, "box": [cx, cy, w, h]}`, which holds again when a
+    person's decision about it is taken back.
     """
 
     class State(models.TextChoices):
@@ -40,6 +42,7 @@ class GroundTruthBox(models.Model):
         Detection, null=True, blank=True, on_delete=models.SET_NULL, related_name="truth"
     )
     evidence = models.CharField(max_length=40, blank=True)
+    imported = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
 

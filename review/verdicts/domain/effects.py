@@ -29,6 +29,12 @@ class Settled:
 detections_settled: Registry[Callable[[Settled], None]] = Registry("detections settled")
 
 
+def settle_matched(detection_ids: list[int]) -> None:
+    """Imported truth decided about these detections: nobody needs to."""
+    for hook in detections_settled:
+        hook(Settled(detection_ids, []))
+
+
 def apply_decisions(*, rows: Sequence[Annotation]) -> None:
     """Bring detections, truth, queues and completeness into line with the annotations about `rows`' detections.
 
