@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 
-MEASURES = ("benchmarks.extraction", "benchmarks.annotations", "benchmarks.next_item")
+MEASURES = ("benchmarks.extraction", "benchmarks.annotations", "benchmarks.next_item", "benchmarks.export")
 
 
 def main() -> None:

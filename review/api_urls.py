@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from review.datasets import api as datasets
 from review.quality.api import AnnotationStats
 from review.verdicts.api import annotations, bulk, labels
 
@@ -16,4 +17,14 @@ urlpatterns = [
     path("annotations/<str:annotation_id>", annotations.OneAnnotation.as_view()),
     path("annotations/<str:annotation_id>/versions", annotations.AnnotationVersions.as_view()),
     path("annotations/<str:annotation_id>/versions/<int:version>", annotations.OneVersion.as_view()),
+    path("datasets", datasets.Datasets.as_view()),
+    path("datasets/list", datasets.DatasetList.as_view()),
+    path("datasets/<str:dataset_id>", datasets.OneDataset.as_view()),
+    path("datasets/<str:dataset_id>/plan", datasets.DatasetPlan.as_view()),
+    path("datasets/<str:dataset_id>/includes", datasets.DatasetIncludes.as_view()),
+    path("datasets/<str:dataset_id>/includes/remove", datasets.DatasetExcludes.as_view()),
+    path("datasets/<str:dataset_id>/versions", datasets.DatasetVersions.as_view()),
+    path("datasets/<str:dataset_id>/versions/list", datasets.DatasetVersionList.as_view()),
+    path("datasets/<str:dataset_id>/versions/<int:version>", datasets.OneDatasetVersion.as_view()),
+    path("datasets/<str:dataset_id>/versions/<int:version>/export", datasets.DatasetExport.as_view()),
 ]

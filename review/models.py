@@ -1,6 +1,6 @@
 """The rooms' rows, gathered for Django."""
 
-from review.datasets.models import Dataset, DatasetBox, DatasetItem, DatasetVersion
+from review.datasets.models import Dataset, DatasetBox, DatasetInclude, DatasetItem, DatasetVersion
 from review.queues.models import Queue, QueueItem
 from review.verdicts.models import Annotation, AnnotationCount, AnnotationVersion, LabelDefinition
 
@@ -10,6 +10,7 @@ __all__ = [
     "AnnotationVersion",
     "Dataset",
     "DatasetBox",
+    "DatasetInclude",
     "DatasetItem",
     "DatasetVersion",
     "LabelDefinition",

@@ -39,6 +39,7 @@ PLACES = {
     "batch_ref": "btch_0abc",
     "bucket_ref": "bkt_security_footage",
     "collection_ref": "col_detected_objects",
+    "dataset_id": "ds_street",
     "document_id": "doc_frame_001",
     "execution_id": "exec_0abc",
     "feature_extractor_id": "yolo_detector_1_0_0",

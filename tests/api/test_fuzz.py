@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from extraction.intake.models import Object
+from extraction.intake.models import Image, Object
 from extraction.runs.models import Batch, Document
 from tests import factories as make
 from tests.client.serving import WebServer
+from tests.review.datasets.building import build, confirm, dataset_of
 
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"
@@ -34,6 +35,10 @@ def key():
     Object.objects.filter(pk=rows[0].pk).update(public_id="obj_0abc")
     Batch.objects.filter(collections=collection).update(public_id="btch_0abc")
     Document.objects.filter(object=rows[0]).update(slug="frame_001")
+    confirm(Document.objects.filter(object__in=rows))
+    Image.objects.filter(pk=rows[0].image_id).update(split="train")
+    Image.objects.filter(pk=rows[1].image_id).update(split="holdout")
+    build(dataset_of(collection))
     return make.make_key(namespace)
 
 

@@ -29,6 +29,7 @@ def pages_of(desk: Desk) -> dict[str, str]:
         "review": f"{home}review/",
         "focus": desk.focus,
         "quality": f"{home}quality/",
+        "datasets": f"{home}datasets/",
         "retrievers": f"{home}retrievers/",
         "retriever": f"{home}retrievers/{desk.queue.retriever.public_id}/",
         "detectors": f"{home}detectors/",

@@ -9,6 +9,7 @@ from extraction.packages.domain.deploying import (
     lost_deployments,
 )
 from extraction.packages.domain.errors import InUse, NotDeployable
+from extraction.packages.domain.indices import give_indices
 from extraction.packages.domain.next_version import LoadsNoModel, next_version_from_model
 from extraction.packages.domain.registering import (
     InvalidPackage,
@@ -54,6 +55,7 @@ __all__ = [
     "delete_version",
     "deploy",
     "deploy_model",
+    "give_indices",
     "lost_deployments",
     "lost_models",
     "next_version_from_model",

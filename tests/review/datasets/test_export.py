@@ -1,0 +1,515 @@
+"""Exports: what they hold, read back by the programs that people train with."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import connection
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image as Pillow
+
+from extraction.classes.domain import ensure_classes
+from extraction.intake.domain import Incoming, add_objects
+from extraction.packages.domain import give_indices
+from extraction.truth.models import GroundTruthBox
+from mixcv.kernel import storage
+from mixcv.kernel.errors import InvalidInput
+from mixcv.kernel.geometry import Box
+from mixcv.tenancy.actors import SYSTEM
+from review.datasets.export import entries_of, export_folder, export_zip_file, stream_zip
+from review.datasets.export.folder import TargetTaken
+from review.datasets.export.formats import yolo_labels, yolo_yaml
+from review.datasets.export.reading import FrozenBox, FrozenImage
+from review.datasets.models import DatasetBox
+from review.verdicts.domain import Verdict
+from tests import factories as make
+from tests.review.datasets.building import (
+    INES,
+    build,
+    confirm,
+    dataset_of,
+    declare,
+    detected,
+    draw,
+    put,
+    ready,
+    reject,
+    say,
+)
+
+pytestmark = pytest.mark.django_db
+ODD = [
+    "two words",
+    'a "quoted" one',
+    "it's",
+    "line\nbreak",
+    "車 и трамвай",
+    "no",
+    "12",
+    "a: b # c",
+    "{x}",
+    "- y",
+    "é|>",
+]
+
+
+@pytest.fixture
+def namespace():
+    return make.make_namespace()
+
+
+@pytest.fixture
+def collection(namespace):
+    return make.make_collection(make.make_bucket(namespace, "cameras"), "street objects")
+
+
+def zipped(version, format="yolo"):
+    return b"".join(stream_zip(entries_of(version, format)))
+
+
+def read_zip(data):
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.testzip() is None
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def boxes_in(version):
+    """`split/stem` → boxes as the database has them."""
+    found = {f"{item.split}/{Path(item.file_name).stem}": (item, []) for item in version.items.all()}
+    for box in DatasetBox.objects.filter(item__dataset_version=version).select_related("item"):
+        found[f"{box.item.split}/{Path(box.item.file_name).stem}"][1].append(box)
+    return found
+
+
+def check_with_ultralytics(folder):
+    from ultralytics.data.utils import check_det_dataset
+
+    return check_det_dataset(str(folder / "data.yaml"), autodownload=False)
+
+
+def load_with_ultralytics(folder, split):
+    """As its trainer does: every image and label file verified; answers the labels and what was complained of."""
+    from ultralytics.data.dataset import YOLODataset
+
+    data = check_with_ultralytics(folder)
+    loaded = YOLODataset(img_path=data[split], data=data, task="detect", augment=False, imgsz=64)
+    return loaded.labels
+
+
+def test_labels_equal_the_database_and_every_image_has_a_file(collection, tmp_path):
+    ready(collection)
+    put(reject(detected(collection, 1)), "train")
+    (_document,) = confirm(
+        detected(collection, 1, detections=[make.found("bus", 0.9, (100 / 3, 200 / 7, 11.1, 13.7))])
+    )
+    version = build(dataset_of(collection, background_share=0.5))
+    folder = export_folder(version=version, target=tmp_path / "out")
+    for place, (item, boxes) in boxes_in(version).items():
+        lines = (folder / f"labels/{place}.txt").read_text().splitlines()
+        assert len(lines) == len(boxes)
+        for line, box in zip(lines, sorted(boxes, key=lambda one: one.pk), strict=True):
+            index, *numbers = line.split()
+            back = Box.from_yolo(*map(float, numbers), item.width, item.height)
+            assert int(index) == box.class_index
+            for name in ("cx", "cy", "w", "h"):
+                assert abs(getattr(back, name) - getattr(box, name)) <= 1e-6
+        picture = folder / f"images/{item.split}/{item.file_name}"
+        assert hashlib.sha256(picture.read_bytes()).hexdigest() == item.image.working.sha256
+    empty = [place for place, (_, boxes) in boxes_in(version).items() if not boxes]
+    assert [(folder / f"labels/{place}.txt").read_bytes() for place in empty] == [b""]
+
+
+def test_ultralytics_own_check_and_loader_take_it(collection, tmp_path):
+    ready(collection)
+    reject(detected(collection, 1))
+    version = build(dataset_of(collection, background_share=0.5))
+    folder = export_folder(version=version, target=tmp_path / "out")
+    data = check_with_ultralytics(folder)
+    assert data["names"] == {0: "bus", 1: "person", 2: "truck"}
+    labels = [*load_with_ultralytics(folder, "train"), *load_with_ultralytics(folder, "val")]
+    assert len(labels) == version.image_count
+    assert sum(len(one["cls"]) for one in labels) == version.box_count
+    known = boxes_in(version)
+    for one in labels:
+        path = Path(one["im_file"])
+        item, boxes = known[f"{path.parent.name}/{path.stem}"]
+        wanted = sorted((box.class_index, box.cx / item.width, box.w / item.width) for box in boxes)
+        found = sorted(
+            (int(cls), *map(float, row[[0, 2]]))
+            for cls, row in zip(one["cls"].ravel(), one["bboxes"], strict=True)
+        )
+        assert found == [pytest.approx(row, abs=1e-6) for row in wanted]
+
+
+def test_coco_loads_in_pycocotools_faster_coco_eval_and_supervision(collection, tmp_path):
+    import faster_coco_eval
+    import supervision
+    from pycocotools.coco import COCO
+
+    ready(collection)
+    reject(detected(collection, 1))
+    version = build(dataset_of(collection, background_share=0.5))
+    folder = export_folder(version=version, target=tmp_path / "out", format="coco")
+    known = boxes_in(version)
+    for split in ("train", "val"):
+        path = folder / f"annotations/{split}.json"
+        with contextlib.redirect_stdout(io.StringIO()):
+            loaded = COCO(str(path))
+            assert len(faster_coco_eval.COCO(str(path)).anns) == len(loaded.anns)
+        names = {row["id"]: row["name"] for row in loaded.loadCats(loaded.getCatIds())}
+        assert names == {1: "bus", 2: "person", 3: "truck"}
+        assert len(loaded.imgs) == sum(place.startswith(split) for place in known)
+        for image in loaded.imgs.values():
+            item, boxes = known[f"{split}/{Path(image['file_name']).stem}"]
+            assert (image["width"], image["height"]) == (item.width, item.height)
+            found = sorted((one["category_id"] - 1, *one["bbox"]) for one in loaded.imgToAnns[image["id"]])
+            wanted = sorted((b.class_index, b.cx - b.w / 2, b.cy - b.h / 2, b.w, b.h) for b in boxes)
+            assert found == [pytest.approx(row, abs=1e-6) for row in wanted]
+        seen = supervision.DetectionDataset.from_coco(
+            images_directory_path=str(folder / f"images/{split}"), annotations_path=str(path)
+        )
+        assert seen.classes == ["bus", "person", "truck"]
+        assert sum(len(one) for one in seen.annotations.values()) == len(loaded.anns)
+
+
+def test_supervision_reads_the_yolo_form(collection, tmp_path):
+    import supervision
+
+    ready(collection)
+    folder = export_folder(version=build(dataset_of(collection)), target=tmp_path / "out")
+    seen = supervision.DetectionDataset.from_yolo(
+        images_directory_path=str(folder / "images/train"),
+        annotations_directory_path=str(folder / "labels/train"),
+        data_yaml_path=str(folder / "data.yaml"),
+    )
+    assert (len(seen), sum(len(one) for one in seen.annotations.values())) == (3, 9)
+
+
+@pytest.mark.parametrize("format", ["yolo", "coco"])
+def test_equal_versions_are_equal_bytes_and_the_folder_is_the_zip(collection, tmp_path, format):
+    ready(collection)
+    dataset = dataset_of(collection)
+    first, second = build(dataset), build(dataset)
+    data = zipped(first, format)
+    assert zipped(first, format) == zipped(second, format) == data
+    files = read_zip(data)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
+    folder = export_folder(version=first, target=tmp_path / "out", format=format)
+    on_disk = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    assert on_disk == files
+    assert hashlib.sha256(files["manifest.jsonl"]).hexdigest() == first.manifest_sha256
+
+
+def test_classes_of_any_name_come_back_as_they_are(namespace, collection, tmp_path):
+    ready(collection)
+    (document,) = confirm(detected(collection, 1))
+    for n, name in enumerate(ODD):
+        draw(document, name, (20 + n * 20, 20, 9, 9))
+    version = build(dataset_of(collection))
+    names = {one["index"]: one["name"] for one in version.classes}
+    assert set(ODD) <= set(names.values())
+    folder = export_folder(version=version, target=tmp_path / "yolo")
+    assert yaml.safe_load((folder / "data.yaml").read_text())["names"] == names
+    assert check_with_ultralytics(folder)["names"] == names
+    assert sum(len(one["cls"]) for one in load_with_ultralytics(folder, "train")) == 9 + 3 + len(ODD)
+    files = read_zip(zipped(version, "coco"))
+    categories = json.loads(files["annotations/train.json"])["categories"]
+    assert {one["id"] - 1: one["name"] for one in categories} == names
+
+
+@given(
+    st.lists(
+        st.text(min_size=1, max_size=30).filter(lambda t: t.isprintable() or "\n" in t),
+        max_size=8,
+        unique=True,
+    )
+)
+def test_any_names_survive_yaml(names):
+    classes = [{"index": n, "name": name} for n, name in enumerate(names)]
+    assert yaml.safe_load(yolo_yaml(classes).decode())["names"] == dict(enumerate(names))
+
+
+def test_two_hundred_classes_and_one_without_a_box(namespace, collection, tmp_path):
+    names = [f"class {n:03d}" for n in range(200)]
+    classes = ensure_classes(namespace=namespace, names=names)
+    give_indices(
+        extractor=collection.extractor_version.extractor, class_ids=[classes[name].pk for name in names]
+    )
+    ready(collection)
+    version = build(dataset_of(collection))
+    folder = export_folder(version=version, target=tmp_path / "out")
+    data = check_with_ultralytics(folder)
+    assert (data["nc"], data["names"][7], data["names"][200]) == (203, "class 007", "bus")
+    assert not DatasetBox.objects.filter(class_index__lt=200).exists()
+    assert len(load_with_ultralytics(folder, "val")) == 2
+
+
+@given(
+    width=st.integers(1, 20_000),
+    height=st.integers(1, 20_000),
+    ends=st.tuples(*[st.floats(0, 1)] * 4),
+)
+def test_a_label_is_exact_and_inside_whatever_the_image(width, height, ends):
+    left, right = sorted(ends[:2])
+    top, bottom = sorted(ends[2:])
+    box = Box.from_corners(left * width, top * height, right * width, bottom * height)
+    frozen = FrozenBox(3, box.cx, box.cy, box.w, box.h, "annotation", "", 1)
+    image = FrozenImage(1, "train", False, "a.jpg", "", width, height, "reviewed", 0, None, [frozen])
+    index, *values = yolo_labels(image).decode().split()
+    numbers = list(map(float, values))
+    assert index == "3"
+    assert all(0 <= number <= 1 for number in numbers)
+    back = Box.from_yolo(*numbers, width, height)
+    for name in ("cx", "cy", "w", "h"):
+        assert abs(getattr(back, name) - getattr(box, name)) <= 1e-6
+
+
+def test_boxes_at_the_border_and_of_one_pixel(collection, tmp_path):
+    ready(collection)
+    edges = [
+        make.found("bus", 0.9, (0.5, 0.5, 1, 1)),
+        make.found("bus", 0.8, (319.5, 239.5, 1, 1)),
+        make.found("bus", 0.7, (160, 120, 320, 240)),
+    ]
+    (document,) = confirm(detected(collection, 1, detections=edges))
+    named = GroundTruthBox.objects.filter(image=document.image)[0].object_class
+    GroundTruthBox.objects.create(image=document.image, object_class=named, cx=320, cy=100, w=20, h=10)
+    version = build(dataset_of(collection))
+    folder = export_folder(version=version, target=tmp_path / "out")
+    item = version.items.get(image=document.image)
+    lines = (folder / f"labels/train/{Path(item.file_name).stem}.txt").read_text().splitlines()
+    found = set()
+    for line in lines:
+        box = Box.from_yolo(*map(float, line.split()[1:]), 320, 240)
+        assert all(
+            -1e-6 <= end <= most + 1e-6 for end, most in zip(box.corners, (320, 240, 320, 240), strict=True)
+        )
+        found.add(tuple(round(value, 6) for value in (box.cx, box.cy, box.w, box.h)))
+    assert found == {(0.5, 0.5, 1, 1), (319.5, 239.5, 1, 1), (160, 120, 320, 240), (315, 100, 10, 10)}
+    labels = {Path(one["im_file"]).name: one for one in load_with_ultralytics(folder, "train")}
+    assert len(labels[item.file_name]["cls"]) == 4
+
+
+def test_an_image_turned_by_exif_comes_upright(collection, tmp_path):
+    ready(collection)
+    out = io.BytesIO()
+    picture = Pillow.new("RGB", (120, 80), "white")
+    picture.paste("red", (0, 0, 40, 30))
+    exif = Pillow.Exif()
+    exif[0x0112] = 6
+    picture.save(out, "JPEG", exif=exif, quality=95)
+    (added,) = add_objects(
+        bucket=collection.buckets.get(),
+        incoming=[Incoming(name="turned.jpg", data=out.getvalue())],
+        by=SYSTEM,
+    )
+    # Turned by 90° to the right, what was at the top left is at the top right.
+    batch_box = make.found("bus", 0.9, (65, 20, 30, 40))
+    result = dataclasses.replace(make.result([batch_box]), width=80, height=120)
+    make.detect(collection, [added.object], [result])
+    document = added.object.documents.get()
+    put(confirm([document]), "train")
+    version = build(dataset_of(collection))
+    folder = export_folder(version=version, target=tmp_path / "out")
+    item = version.items.get(image=document.image)
+    assert (item.width, item.height) == (80, 120)
+    shown = Pillow.open(folder / f"images/train/{item.file_name}")
+    assert shown.size == (80, 120)
+    assert shown.getexif().get(0x0112, 1) == 1
+    line = (folder / f"labels/train/{Path(item.file_name).stem}.txt").read_text().split()
+    left, top, right, bottom = Box.from_yolo(*map(float, line[1:]), 80, 120).corners
+    inside = shown.crop((int(left) + 4, int(top) + 4, int(right) - 4, int(bottom) - 4)).resize((1, 1))
+    red, green, _ = inside.getpixel((0, 0))
+    assert red > 200
+    assert green < 60
+    (one,) = [
+        row for row in load_with_ultralytics(folder, "train") if Path(row["im_file"]).name == item.file_name
+    ]
+    assert tuple(one["shape"]) == (120, 80)
+
+
+def test_copies_cannot_be_written_through_and_links_share_the_store(collection, tmp_path):
+    ready(collection)
+    version = build(dataset_of(collection))
+    item = version.items.first()
+    place = f"images/{item.split}/{item.file_name}"
+    stored = storage.local_path(item.image.working.storage_name)
+    before = stored.read_bytes()
+    copy = export_folder(version=version, target=tmp_path / "copies") / place
+    copy.write_bytes(b"rewritten")
+    assert stored.read_bytes() == before
+    target = settings.MIXCV_HOME / f"links-{os.getpid()}"
+    link = export_folder(version=version, target=target, links=True) / place
+    assert link.stat().st_ino == stored.stat().st_ino
+
+
+def test_a_target_that_is_taken_is_left_alone(collection, tmp_path):
+    ready(collection)
+    dataset = dataset_of(collection)
+    version = build(dataset)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/notes.txt").write_text("keep")
+    with pytest.raises(TargetTaken, match="not this export"):
+        export_folder(version=version, target=tmp_path / "mine")
+    assert (tmp_path / "mine/notes.txt").read_text() == "keep"
+    folder = export_folder(version=version, target=tmp_path / "out")
+    stamp = (folder / "data.yaml").stat().st_mtime_ns
+    export_folder(version=version, target=folder)
+    assert (folder / "data.yaml").stat().st_mtime_ns == stamp
+    archive = export_zip_file(version=version, target=tmp_path / "out.zip")
+    assert archive.read_bytes() == zipped(version)
+    with pytest.raises(TargetTaken):
+        export_zip_file(version=version, target=archive)
+
+
+def test_a_format_that_there_is_not_is_refused(collection):
+    ready(collection)
+    with pytest.raises(InvalidInput, match="coco"):
+        entries_of(build(dataset_of(collection)), "voc")
+
+
+def test_a_reader_who_goes_away_leaves_nothing_open(collection):
+    ready(collection)
+    stream = stream_zip(entries_of(build(dataset_of(collection)), "yolo"))
+    assert next(stream)
+    stream.close()
+
+
+def test_the_command_exports_and_says_what_is_wrong(collection, tmp_path, capsys):
+    with pytest.raises(CommandError, match="no dataset"):
+        call_command("export_dataset", "street", str(tmp_path / "out"))
+    dataset = dataset_of(collection)
+    with pytest.raises(CommandError, match="--build"):
+        call_command("export_dataset", "street", str(tmp_path / "out"))
+    with pytest.raises(CommandError, match="hold no image"):
+        call_command("export_dataset", "street", str(tmp_path / "out"), build=True)
+    ready(collection)
+    call_command("export_dataset", "ds_street", str(tmp_path / "out"), build=True)
+    assert "5 images with 15 boxes" in capsys.readouterr().err
+    call_command("export_dataset", "street", str(tmp_path / "out.zip"), format="coco", number=1)
+    assert (tmp_path / "out.zip").read_bytes() == zipped(dataset.versions.get(), "coco")
+    with pytest.raises(CommandError, match="no version 7"):
+        call_command("export_dataset", "street", str(tmp_path / "more"), number=7)
+    with pytest.raises(CommandError, match="namespace 'nobody'"):
+        call_command("export_dataset", "street", str(tmp_path / "more"), namespace="nobody")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_export_taken_while_reviewers_write_is_the_same_as_before():
+    namespace = make.make_namespace()
+    collection = make.make_collection(make.make_bucket(namespace, "cameras"), "street objects")
+    train, _ = ready(collection, 6, 2)
+    version = build(dataset_of(collection))
+    before = {format: zipped(version, format) for format in ("yolo", "coco")}
+    over, errors = threading.Event(), []
+    detections = [one.pk for document in train for one in make.detections_of(document)]
+
+    def write():
+        try:
+            n = 0
+            while not over.is_set():
+                n += 1
+                key = detections[n % len(detections)]
+                say(
+                    namespace,
+                    Verdict("corrected", key, class_name=f"new {n}", box=Box(50, 50, 10 + n % 9, 10)),
+                )
+        except Exception as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        for _ in range(5):
+            for format, data in before.items():
+                assert zipped(version, format) == data
+    finally:
+        over.set()
+        thread.join()
+    assert not errors
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_export_killed_in_the_middle_is_completed_by_the_next(tmp_path):
+    """A real process is killed by SIGKILL while it writes; the same command again gives the whole export."""
+    namespace = make.make_namespace()
+    collection = make.make_collection(make.make_bucket(namespace, "cameras"), "street objects")
+    ready(collection, 40, 10)
+    version = build(dataset_of(collection))
+    target = tmp_path / "out"
+    script = (
+        "import sys, time, django; django.setup()\n"
+        "from review.datasets.export import folder\n"
+        "place = folder._place\n"
+        "folder._place = lambda *a: (time.sleep(0.05), place(*a))\n"
+        "from django.core.management import call_command\n"
+        "call_command('export_dataset', 'street', sys.argv[1])\n"
+    )
+    name = connection.settings_dict["NAME"]
+    script = script.replace(
+        "django.setup()\n",
+        f"django.setup()\nfrom django.db import connection\nconnection.settings_dict['NAME'] = {name!r}\n",
+        1,
+    )
+    process = subprocess.Popen([sys.executable, "-c", script, str(target)])
+    part = tmp_path / ".out.mixcv-part"
+    until = time.monotonic() + 60
+    while time.monotonic() < until and len(list(part.rglob("*.jpg"))) < 3:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not target.exists()
+    assert part.exists()
+    call_command("export_dataset", "street", str(target))
+    assert not part.exists()
+    files = {str(p.relative_to(target)): p.read_bytes() for p in target.rglob("*") if p.is_file()}
+    assert files == read_zip(zipped(version))
+
+
+def test_a_declared_image_without_detections_is_background(collection, tmp_path):
+    ready(collection)
+    (document,) = detected(collection, 1, detections=[])
+    declare(document)
+    version = build(dataset_of(collection, background_share=0.5))
+    item = version.items.get(image=document.image)
+    assert item.rule == "background"
+    files = read_zip(zipped(version))
+    assert files[f"labels/train/{Path(item.file_name).stem}.txt"] == b""
+
+
+def test_files_are_named_after_the_object(collection):
+    (added,) = add_objects(
+        bucket=collection.buckets.get(),
+        incoming=[Incoming(name="Küche/../ß images labels.tar.JPG", data=make.picture())],
+        by=SYSTEM,
+    )
+    ready(collection)
+    make.detect(collection, [added.object], [make.result()])
+    declare(added.object.documents.get())
+    put([added.object.documents.get()], "train")
+    version = build(dataset_of(collection, background_share=0.5))
+    item = version.items.get(image=added.object.image)
+    assert item.file_name == f"images_labels_tar_{item.image_sha256[:16]}.jpg"
+    assert INES.name == version.actor
