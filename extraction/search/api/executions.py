@@ -249,7 +249,15 @@ class ExecutionPages(NamespacedView):
             rows = rows.filter(created_at__gte=since)
         if until := self.data.get("end_time"):
             rows = rows.filter(created_at__lte=until)
-        return Response(EXECUTIONS.page(rows, present_execution, request, self.data))
+        found = EXECUTIONS.page(rows, present_execution, request, self.data)
+        paging = found["pagination"]
+        # Clients read these three as numbers, whether they asked for a total or not.
+        paging |= {
+            "total": found["total_count"],
+            "limit": paging["page_size"],
+            "offset": (paging["page"] - 1) * paging["page_size"],
+        }
+        return Response(found)
 
     def of(self, ref: str) -> tuple[Retriever, QuerySet[Execution]]:
         row = get_retriever(self.namespace, ref)

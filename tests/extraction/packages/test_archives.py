@@ -217,7 +217,9 @@ def test_a_name_that_is_file_and_folder_is_refused(tmp_path: Path, file: Path) -
         list_zip(file)
 
 
-@pytest.mark.parametrize("data", [b"", b"no archive", zip_of({"a": "1" * 500})[:60]])
+@pytest.mark.parametrize(
+    "data", [b"", b"no archive", zip_of({"a": "1" * 500})[:60]], ids=["empty", "text", "cut short"]
+)
 def test_what_is_no_archive_is_refused(file: Path, data: bytes) -> None:
     file.write_bytes(data)
     with pytest.raises(ArchiveRefused, match="no zip archive"):

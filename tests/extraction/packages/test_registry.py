@@ -97,6 +97,7 @@ def test_deploying_says_what_weights_it_holds(namespace: Namespace) -> None:
         (tar_of({"../best.pt": b"x"}), "not allowed"),
         (tar_of({"best.pt": bytes(range(256)) * 999})[:-400], "cannot be read|no weights|no .tar.gz"),
     ],
+    ids=["no weights", "outside", "cut short"],  # archives carry the time
 )
 def test_an_archive_that_will_not_do_fails_its_deployment(
     namespace: Namespace, data: bytes, said: str
