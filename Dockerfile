@@ -20,8 +20,9 @@ RUN pip install --no-deps --requirement requirements.lock
 COPY --chown=mixcv:mixcv . .
 # By number, so that an orchestrator can see that it is not root.
 USER 10001
-RUN MIXCV_HOME=/tmp/build MIXCV_SECRET_KEY=unused-while-building python manage.py collectstatic --no-input \
-    && rm -rf /tmp/build
+RUN build="$(mktemp -d)" \
+    && MIXCV_HOME="$build" MIXCV_SECRET_KEY=unused-while-building python manage.py collectstatic --no-input \
+    && rm -rf "$build"
 
 VOLUME /data
 EXPOSE 8000

@@ -52,7 +52,14 @@ def grow(seed_image: int, wanted: int) -> None:
             """,
             {"seed": seed_image, "wanted": wanted, "boxes": BOXES},
         )
-        # The next version's boxes, undecided: each lies on an object that is known.
+    _find_again(seed_image)
+
+
+def _find_again(seed_image: int) -> None:
+    """The next version's boxes, undecided: each lies on an object that is known."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
         cursor.execute(
             """
             WITH seed AS (SELECT * FROM extraction_detection WHERE image_id = %(seed)s ORDER BY id LIMIT 1),

@@ -36,6 +36,20 @@ class Operation:
     takes_files: bool
 
 
+@dataclass(frozen=True)
+class _About:
+    """What the OpenAPI document says of an operation."""
+
+    summary: str
+    body: Form | None
+    multipart: Form | None
+    listing: Listing | None
+    answer: Any
+    status: int
+    example: Any
+    answer_example: Any
+
+
 def operation(
     id: str,
     summary: str,
@@ -63,34 +77,33 @@ def operation(
     """
     it = Operation(id, body, body_optional, query, creates, scope, multipart is not None)
 
+    about = _About(
+        summary, documented_body or body, multipart, listing, answer, status, example, answer_example
+    )
+
     def decorate(method: Handler) -> Handler:
-        @wraps(method)
-        def run(self: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
-            def call() -> Response:
-                self.data = _checked(request, it)
-                self.query = _asked(request, it)
-                done: Response = method(self, request, *args, **kwargs)
-                return done
-
-            where = str(getattr(getattr(self, "namespace", None), "pk", ""))
-            return once(request, call, where=where) if it.creates else call()
-
-        described: Handler = _describe(
-            run,
-            it,
-            summary,
-            documented_body or body,
-            multipart,
-            listing,
-            answer,
-            status,
-            example,
-            answer_example,
-        )
+        described: Handler = _describe(_checking(method, it), it, about)
         described.operation = it  # type: ignore[attr-defined]
         return described
 
     return decorate
+
+
+def _checking(method: Handler, it: Operation) -> Callable[..., Response]:
+    """The method behind the checks of its request, and behind the key that lets it happen once."""
+
+    @wraps(method)
+    def run(self: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
+        def call() -> Response:
+            self.data = _checked(request, it)
+            self.query = _asked(request, it)
+            done: Response = method(self, request, *args, **kwargs)
+            return done
+
+        where = str(getattr(getattr(self, "namespace", None), "pk", ""))
+        return once(request, call, where=where) if it.creates else call()
+
+    return run
 
 
 def _checked(request: Request, it: Operation) -> dict[str, Any]:
@@ -115,21 +128,34 @@ def _asked(request: Request, it: Operation) -> dict[str, Any]:
     return data
 
 
-def _describe(
-    run: Any,
-    it: Operation,
-    summary: str,
-    body: Form | None,
-    multipart: Form | None,
-    listing: Listing | None,
-    answer: Any,
-    status: int,
-    example: Any,
-    answer_example: Any,
-) -> Any:
-    parameters: list[Any] = []
-    if it.query is not None:
-        parameters.append(it.query)
+def _describe(run: Callable[..., Response], it: Operation, about: _About) -> Any:
+    request: Any = about.body
+    if about.multipart is not None:
+        request = {"multipart/form-data": about.multipart}
+        if about.body is not None:
+            request["application/json"] = about.body
+    examples = []
+    if about.example is not None:
+        examples.append(OpenApiExample("A request", value=about.example, request_only=True))
+    if about.answer_example is not None:
+        codes = [str(about.status)]
+        examples.append(
+            OpenApiExample("An answer", value=about.answer_example, response_only=True, status_codes=codes)
+        )
+    answer = about.answer if about.answer is not None else OpenApiResponse(description="Done.")
+    return extend_schema(
+        operation_id=it.id,
+        summary=about.summary,
+        description=about.summary,
+        request=request,
+        responses={about.status: answer},
+        parameters=_parameters(it, about.listing),
+        examples=examples,
+    )(run)
+
+
+def _parameters(it: Operation, listing: Listing | None) -> list[Any]:
+    parameters: list[Any] = [it.query] if it.query is not None else []
     if listing is not None:
         parameters.append(listing.parameters)
     if it.creates:
@@ -141,25 +167,4 @@ def _describe(
                 description="A repeated call with the same key and body answers as the first one did.",
             )
         )
-    request: Any = body
-    if multipart is not None:
-        request = {"multipart/form-data": multipart}
-        if body is not None:
-            request["application/json"] = body
-    examples = []
-    if example is not None:
-        examples.append(OpenApiExample("A request", value=example, request_only=True))
-    if answer_example is not None:
-        examples.append(
-            OpenApiExample("An answer", value=answer_example, response_only=True, status_codes=[str(status)])
-        )
-    responses = {status: answer if answer is not None else OpenApiResponse(description="Done.")}
-    return extend_schema(
-        operation_id=it.id,
-        summary=summary,
-        description=summary,
-        request=request,
-        responses=responses,
-        parameters=parameters,
-        examples=examples,
-    )(run)
+    return parameters

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from extraction.runs.domain.batches import finish_if_done
 from extraction.runs.models import Batch
@@ -125,22 +126,7 @@ def sweep_leases() -> list[int]:
             """,
             {"tries": TRIES},
         )
-        cursor.execute(
-            """
-            UPDATE extraction_batchitem i SET state = 'FAILED', finished_at = now(), reason = o.error
-            FROM extraction_object o, extraction_batch b
-            WHERE o.id = i.object_id AND b.id = i.batch_id AND b.state = 'PROCESSING'
-              AND i.state = 'PENDING' AND o.state = 'FAILED'
-            """
-        )
-        cursor.execute(
-            """
-            UPDATE extraction_batchitem i SET state = 'FAILED', finished_at = now(), reason = 'its detector was retired'
-            FROM extraction_collection c, extraction_extractorversion v, extraction_batch b
-            WHERE c.id = i.collection_id AND v.id = c.extractor_version_id AND b.id = i.batch_id
-              AND i.state = 'PENDING' AND b.state = 'PROCESSING' AND v.state = 'retired'
-            """
-        )
+        _fail_hopeless(cursor)
         cursor.execute(
             """
             SELECT DISTINCT i.collection_id FROM extraction_batchitem i
@@ -154,6 +140,26 @@ def sweep_leases() -> list[int]:
     for batch in Batch.objects.filter(state=Batch.State.PROCESSING):
         finish_if_done(batch)
     return collections
+
+
+def _fail_hopeless(cursor: CursorWrapper) -> None:
+    """Items that wait for an image that cannot be had, or for a detector that is retired."""
+    cursor.execute(
+        """
+        UPDATE extraction_batchitem i SET state = 'FAILED', finished_at = now(), reason = o.error
+        FROM extraction_object o, extraction_batch b
+        WHERE o.id = i.object_id AND b.id = i.batch_id AND b.state = 'PROCESSING'
+          AND i.state = 'PENDING' AND o.state = 'FAILED'
+        """
+    )
+    cursor.execute(
+        """
+        UPDATE extraction_batchitem i SET state = 'FAILED', finished_at = now(), reason = 'its detector was retired'
+        FROM extraction_collection c, extraction_extractorversion v, extraction_batch b
+        WHERE c.id = i.collection_id AND v.id = c.extractor_version_id AND b.id = i.batch_id
+          AND i.state = 'PENDING' AND b.state = 'PROCESSING' AND v.state = 'retired'
+        """
+    )
 
 
 @contextmanager

@@ -75,13 +75,7 @@ def create_collection(
     Raises InvalidInput for a name outside 3 to 100 characters, no bucket, or parameters that make no sense,
     AlreadyExists where the id is taken.
     """
-    name = name.strip()
-    if not 3 <= len(name) <= 100:
-        raise InvalidInput(
-            f"A collection's name has 3 to 100 characters; this has {len(name)}.", field="collection_name"
-        )
-    if not buckets:
-        raise InvalidInput("A collection needs a source bucket.", field="source.bucket_ids")
+    name = _named(name, buckets)
     public_id = named_id("col", name)
     with transaction.atomic():
         collection, created = Collection.objects.get_or_create(
@@ -112,6 +106,17 @@ def create_collection(
             ],
         )
     return collection
+
+
+def _named(name: str, buckets: Sequence[Bucket]) -> str:
+    name = name.strip()
+    if not 3 <= len(name) <= 100:
+        raise InvalidInput(
+            f"A collection's name has 3 to 100 characters; this has {len(name)}.", field="collection_name"
+        )
+    if not buckets:
+        raise InvalidInput("A collection needs a source bucket.", field="source.bucket_ids")
+    return name
 
 
 def get_collection(namespace: Namespace, ref: str) -> Collection:
