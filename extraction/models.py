@@ -16,7 +16,7 @@ from extraction.packages.models import (
 )
 from extraction.runs.models import Batch, BatchItem, Collection, Detection, Document, Embedding
 from extraction.search.models import Execution, Retriever
-from extraction.truth.models import GroundTruthBox, ImageReview
+from extraction.truth.models import DetectionMatch, GroundTruthBox, ImageReview, MatchWish
 
 __all__ = [
     "Batch",
@@ -27,6 +27,7 @@ __all__ = [
     "Collection",
     "Deployment",
     "Detection",
+    "DetectionMatch",
     "Document",
     "Embedding",
     "Execution",
@@ -38,6 +39,7 @@ __all__ = [
     "ImageReview",
     "ImportFault",
     "ImportedImage",
+    "MatchWish",
     "ModelUse",
     "Object",
     "ObjectClass",

@@ -88,6 +88,9 @@ class ProductionChange(models.Model):
     version = models.ForeignKey(ExtractorVersion, null=True, blank=True, on_delete=models.PROTECT)
     actor = models.CharField(max_length=200)
     reason = models.TextField(blank=True)
+    details = models.JSONField(
+        default=dict, blank=True, help_text="what spoke for it: the evaluation, the gate's checks"
+    )
     changed_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -63,6 +63,46 @@ class GroundTruthBox(models.Model):
         return f"{self.object_class.name} on {self.image_id}"
 
 
+class DetectionMatch(models.Model):
+    """A detection that needs no decision of its own, since another look at the image has decided this object.
+
+    `truth`: the object that it covers, of the same class. `rejected`: the detection, of the same class and place, of
+    which a person said that it is no object. One of the two. `iou`: how well they cover each other, 0 to 1.
+    """
+
+    detection = models.OneToOneField(Detection, on_delete=models.CASCADE, related_name="match")
+    truth = models.ForeignKey(
+        GroundTruthBox, null=True, blank=True, on_delete=models.CASCADE, related_name="matches"
+    )
+    rejected = models.ForeignKey(
+        Detection, null=True, blank=True, on_delete=models.CASCADE, related_name="found_again"
+    )
+    iou = models.FloatField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name_plural = "detection matches"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(truth__isnull=False, rejected__isnull=True)
+                | models.Q(truth__isnull=True, rejected__isnull=False),
+                name="match_to_one_thing",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.detection_id} is known"
+
+
+class MatchWish(models.Model):
+    """An image whose detections are to be matched again; appended with the change that asks for it, never updated."""
+
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="+")
+
+    def __str__(self) -> str:
+        return f"match {self.image_id}"
+
+
 class ImageReview(models.Model):
     """How far an image is reviewed, and who has it open.
 

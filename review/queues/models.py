@@ -14,7 +14,13 @@ from mixcv.tenancy.models import Namespace
 class Queue(models.Model):
     """A retriever plus an order. Its items are rows with a stored score, so that 'next' is one index lookup."""
 
+    class Kind(models.TextChoices):
+        DOUBTFUL = "doubtful"
+        RETRIEVER = "retriever"
+        HOLDOUT = "holdout"
+
     namespace = models.ForeignKey(Namespace, on_delete=models.CASCADE, related_name="queues")
+    kind = models.CharField(max_length=9, choices=Kind.choices, default=Kind.DOUBTFUL)
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="queues")
     retriever = models.ForeignKey(Retriever, on_delete=models.PROTECT, related_name="queues")
     name = models.CharField(max_length=100)
@@ -44,7 +50,7 @@ class Queue(models.Model):
 
 
 class QueueItem(models.Model):
-    """A detection that waits in a queue. A lower score comes first."""
+    """A detection that waits in a queue, or (without one) an image as a whole. A lower score comes first."""
 
     class State(models.TextChoices):
         WAITING = "waiting"
@@ -56,7 +62,9 @@ class QueueItem(models.Model):
         AUDIT = "audit"
 
     queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="items")
-    detection = models.ForeignKey(Detection, on_delete=models.CASCADE, related_name="queue_items")
+    detection = models.ForeignKey(
+        Detection, null=True, blank=True, on_delete=models.CASCADE, related_name="queue_items"
+    )
     image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="queue_items")
     score = models.FloatField()
     reason = models.CharField(max_length=300, blank=True)
@@ -65,7 +73,12 @@ class QueueItem(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["queue", "detection"], name="queue_item_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["queue", "detection"], name="queue_item_once"),
+            models.UniqueConstraint(
+                fields=["queue", "image"], condition=models.Q(detection=None), name="queue_image_once"
+            ),
+        ]
         indexes = [
             models.Index(
                 fields=["queue", "score", "id"], name="queue_next", condition=models.Q(state="waiting")
