@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
-from extraction.intake.models import Bucket
+from extraction.intake.models import Bucket, Image
 from mixcv.kernel.registry import Registry
+from mixcv.tenancy.request import AppRequest
 
 # Called with the keys of objects whose image is there, inside the transaction that made them ready.
 objects_ready: Registry[Callable[[Bucket, list[int]], None]] = Registry("objects ready")
@@ -18,3 +21,15 @@ objects_leaving: Registry[Callable[[Bucket, list[int]], None]] = Registry("objec
 
 # Called before a bucket is deleted, inside that transaction; raises where it must stay.
 bucket_leaving: Registry[Callable[[Bucket], None]] = Registry("bucket leaving")
+
+
+@dataclass(frozen=True)
+class ImagePanel:
+    """What a higher app shows beside a picture: its template, and what that is given as `panel`."""
+
+    template: str
+    values: dict[str, Any]
+
+
+# Asked for every picture page; None: nothing to show.
+image_panels: Registry[Callable[[AppRequest, Image], ImagePanel | None]] = Registry("image panels")

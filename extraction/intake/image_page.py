@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from extraction.intake.domain import refetch
+from extraction.intake.hooks import image_panels
 from extraction.intake.models import Image, Object
 from extraction.intake.queries import bucket_page, marks_of
 from mixcv.tenancy.addresses import address
@@ -117,6 +118,7 @@ def _context(request: AppRequest, row: Object) -> dict[str, Any]:
         "boxes": boxes,
         "labelled": len(boxes) <= _LABELLED,
         "queues": _waiting(image) if image else [],
+        "panels": [found for panel in image_panels if (found := panel(request, image))] if image else [],
         "newer": newer,
         "older": older,
         "may_fetch": at_least(request.role, Role.MANAGER)

@@ -4,6 +4,7 @@ from review.datasets import views
 
 urlpatterns = [
     path("datasets/", views.datasets, name="datasets"),
+    path("datasets/add-image/", views.add_image, name="dataset-add"),
     path("datasets/<str:dataset>/", views.dataset, name="dataset"),
     path("datasets/<str:dataset>/policy/", views.policy, name="dataset-policy"),
     path("datasets/<str:dataset>/build/", views.build, name="dataset-build"),

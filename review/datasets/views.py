@@ -201,5 +201,25 @@ def include(request: AppRequest, dataset: str) -> HttpResponse:
     return redirect(address(request.namespace, "dataset", row.public_id))
 
 
+@require_POST
+@needs(Role.MANAGER)
+def add_image(request: AppRequest) -> HttpResponse:
+    """Add one image to a dataset from the picture's own page, and go back there."""
+    row = _dataset(request, request.POST.get("dataset", ""))
+    key = request.POST.get("image", "")
+    if not (key.isascii() and key.isdigit() and len(key) < 19):
+        raise Http404("There is no such image.")
+    kind = request.POST.get("kind", DatasetInclude.Kind.ADD)
+    try:
+        domain.include_images(dataset=row, image_ids=[int(key)], kind=kind, by=actor_of(request))
+    except NotFound as error:
+        raise Http404(error.message) from None
+    except DomainError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, f"The picture is added to {row.name}.")
+    return redirect(address(request.namespace, "image-of", int(key)))
+
+
 def _dataset(request: AppRequest, ref: str) -> Dataset:
     return get_dataset(request.namespace, ref)

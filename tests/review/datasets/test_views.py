@@ -253,3 +253,27 @@ def test_includes_survive_a_change_of_policy(collection):
     domain.include_images(dataset=dataset, image_ids=[collection.documents.first().image_id], by=INES)
     domain.update_policy(dataset=dataset, changes={"seed": 5}, by=INES)
     assert dataset.includes.count() == 1
+
+
+def test_a_picture_s_page_adds_it_to_a_dataset(namespace, collection, manager, reviewer):
+    document = detected(collection, 1)[0]
+    row = dataset_of(collection)
+    page = f"/n/demo/images/{document.image_id}/page"
+    assert "Add to the dataset" in manager.get(page, follow=True).content.decode()
+    assert "Add to the dataset" not in reviewer.get(page, follow=True).content.decode()
+    sent = {"dataset": row.public_id, "image": document.image_id, "kind": "hard_negative"}
+    assert reviewer.post(f"{HOME}add-image/", sent).status_code == 403
+    answer = manager.post(f"{HOME}add-image/", sent, follow=True)
+    assert answer.redirect_chain[0][0] == page
+    text = " ".join(answer.content.decode().split())
+    assert f"The picture is added to {row.name}." in text
+    assert "Add to the dataset" not in text, "there is no other dataset to add it to"
+    assert DatasetInclude.objects.get().kind == "hard_negative"
+
+
+@pytest.mark.parametrize(
+    "image", ["", "x", "²", "0", "9" * 30], ids=["none", "word", "square", "zero", "long"]
+)
+def test_a_picture_that_is_none_is_not_found(collection, manager, image):
+    sent = {"dataset": dataset_of(collection).public_id, "image": image}
+    assert manager.post(f"{HOME}add-image/", sent).status_code == 404
