@@ -4,12 +4,13 @@ from django.urls import path
 
 from review.datasets import api as datasets
 from review.quality.api import AnnotationStats
-from review.verdicts.api import annotations, bulk, labels
+from review.verdicts.api import annotations, bulk, labels, whole
 
 urlpatterns = [
     path("annotations", annotations.Annotations.as_view()),
     path("annotations/list", annotations.AnnotationList.as_view()),
     path("annotations/bulk", bulk.Bulk.as_view()),
+    path("annotations/complete", whole.Complete.as_view()),
     path("annotations/stats", AnnotationStats.as_view()),
     path("annotations/labels", labels.Labels.as_view()),
     path("annotations/labels/list", labels.LabelList.as_view()),

@@ -9,6 +9,7 @@ from mixcv.client.manager import Manager, given, part
 from mixcv.client.objects import Objects
 from mixcv.client.rows import Page, Row
 from mixcv.client.transport import Transport
+from mixcv.client.truth import Truth
 from mixcv.client.uploads import Uploads
 
 
@@ -17,6 +18,7 @@ class Buckets(Manager):
         super().__init__(transport)
         self.objects = Objects(transport)
         self.uploads = Uploads(transport)
+        self.truth = Truth(transport)
 
     def create(
         self,

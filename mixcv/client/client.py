@@ -12,14 +12,17 @@ from mixcv.client.annotations import Annotations
 from mixcv.client.batches import Batches
 from mixcv.client.buckets import Buckets
 from mixcv.client.collections import Collections
+from mixcv.client.datasets import Datasets
 from mixcv.client.documents import Documents
 from mixcv.client.errors import ApiError
+from mixcv.client.evaluations import Evaluations
 from mixcv.client.extractors import Extractors
 from mixcv.client.models import Models
 from mixcv.client.namespaces import Namespaces
 from mixcv.client.retrievers import Retrievers
 from mixcv.client.rows import Row
 from mixcv.client.tasks import Tasks
+from mixcv.client.training_runs import TrainingRuns
 from mixcv.client.transport import Transport
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -68,6 +71,9 @@ class Client:
         self.annotations = Annotations(transport)
         self.extractors = self.plugins = Extractors(transport)
         self.models = Models(transport)
+        self.datasets = Datasets(transport)
+        self.training_runs = TrainingRuns(transport)
+        self.evaluations = Evaluations(transport)
 
     @property
     def base_url(self) -> str:

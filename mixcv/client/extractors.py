@@ -77,6 +77,25 @@ class Extractors(Manager):
         body = given(model_id=model_id, version=version, deploy=deploy)
         return Row(self._create(f"plugins/{part(plugin_id)}/versions", body)["plugin"])
 
+    def production(self, name: str) -> Row:
+        """Which version of an extractor is in production, and what was before."""
+        return self._row("GET", f"extractors/{part(name)}/production")
+
+    def gate(self, name: str, version: str) -> Row:
+        """Whether a version may go into production, check by check."""
+        return self._row("GET", f"extractors/{part(name)}/gate", params={"version": version})
+
+    def promote(
+        self, name: str, version: str, *, reason: str | None = None, override: bool | None = None
+    ) -> Row:
+        """Put a version into production. Raises ApiError where the gate refuses it, unless an admin overrides."""
+        body = given(version=version, reason=reason, override=override)
+        return self._create(f"extractors/{part(name)}/production", body)
+
+    def roll_back(self, name: str, *, reason: str | None = None) -> Row:
+        """Put the version that was in production before there again."""
+        return self._create(f"extractors/{part(name)}/production/rollback", given(reason=reason))
+
     def undeploy(self, plugin_id: str) -> Row:
         return self._row("POST", f"plugins/{part(plugin_id)}/undeploy", repeatable=True)
 

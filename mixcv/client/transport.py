@@ -114,6 +114,32 @@ class Transport:
         etag: str = self._answered(send, url, repeats=True).headers.get("ETag", "")
         return etag.strip('"')
 
+    def get_file(self, path: str, target: Path, *, params: Mapping[str, Any]) -> None:
+        """Write an answer's body into `target`, piece by piece. No file is there where it fails. Raises ApiError."""
+        url = f"{self.base_url}/v1/{path}"
+        headers = {"Authorization": f"Bearer {self._api_key}"}
+        if self.namespace:
+            headers["X-Namespace"] = self.namespace
+        part = target.with_name(f"{target.name}.part")
+
+        def send() -> httpx.Response:
+            with self._http.stream(
+                "GET", url, params=dict(params), headers=headers, timeout=self._timeout
+            ) as response:
+                if not response.is_success:
+                    response.read()
+                    return response
+                with part.open("wb") as file:
+                    for piece in response.iter_bytes():
+                        file.write(piece)
+                return response
+
+        try:
+            self._answered(send, url, repeats=True)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+
     def _answered(self, send: Callable[[], httpx.Response], url: str, *, repeats: bool) -> httpx.Response:
         """The first success. Waits and repeats while that may help and `max_wait` is not used up."""
         began, waited = time.monotonic(), 0.0
