@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db.models import QuerySet
 
 from extraction.imports.models import ImportFault, TruthImport
 from extraction.intake.models import Bucket
 from mixcv.kernel.errors import NotFound
+from mixcv.kernel.jobs import Described
+from mixcv.kernel.models import Job
+from mixcv.tenancy.addresses import address
+from mixcv.tenancy.models import Namespace
 
 
 def imports_of(bucket: Bucket) -> QuerySet[TruthImport]:
@@ -26,3 +32,16 @@ def get_import(bucket: Bucket, ref: str) -> TruthImport:
 def faults_of(row: TruthImport) -> QuerySet[ImportFault]:
     """What was wrong, in the order in which it was met; what cost something before what is only to be looked at."""
     return row.faults.select_related("image").order_by("id")
+
+
+def describe_imports(namespace: Namespace, jobs: Sequence[Job]) -> dict[int, Described]:
+    """For the page of tasks: what is imported, and where its report stands."""
+    rows = TruthImport.objects.filter(bucket__namespace=namespace, job__in=jobs).select_related("bucket")
+    return {
+        row.job_id: Described(
+            f"Import {row.name} into {row.bucket.name}",
+            address(namespace, "truth-import", row.bucket.public_id.removeprefix("bkt_"), row.public_id),
+            "pictures",
+        )
+        for row in rows
+    }

@@ -87,10 +87,17 @@ def progress_of(batches: Iterable[Batch]) -> dict[int, dict[str, Any]]:
         counts["seconds_left"] = left / counts["rate"] if counts["rate"] > 0 else None
         found[key] = counts
     stuck = [key for key, counts in found.items() if counts["pending"] and not counts["running"]]
-    waits_for = _waits_for(stuck)
+    missing = _waits_for(stuck)
     for key, counts in found.items():
-        counts["waits_for"] = waits_for.get(key, "")
+        counts["waits_for"] = missing.get(key, "")
     return found
+
+
+def waits_for(batches: Iterable[int]) -> dict[int, str]:
+    """The detector that has to come up before each of these batches goes on, where nothing of it is at work."""
+    live = BatchItem.objects.filter(batch__in=list(batches))
+    running = set(live.filter(state=BatchItem.State.RUNNING).values_list("batch_id", flat=True).distinct())
+    return {key: name for key, name in _waits_for(batches).items() if key not in running}
 
 
 def _waits_for(batches: Iterable[int]) -> dict[int, str]:

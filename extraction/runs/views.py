@@ -107,7 +107,7 @@ def start_batch(request: AppRequest, collection: str) -> HttpResponse:
 @require_GET
 def batches(request: AppRequest) -> HttpResponse:
     page = Paginator(batches_of(request.namespace), SHOWN).get_page(request.GET.get("page"))
-    return render(request, "extraction/runs/batches.html", {"here": "detectors", "batches": page})
+    return render(request, "extraction/runs/batches.html", {"here": "batches", "batches": page})
 
 
 @require_GET
@@ -124,7 +124,7 @@ def batch_live(request: AppRequest, batch: str) -> HttpResponse:
 def _batch_context(request: AppRequest, ref: str) -> dict[str, Any]:
     row = _batch(request, ref)
     return {
-        "here": "detectors",
+        "here": "batches",
         "batch": row,
         "progress": batch_progress(row),
         "failed": failed_items(row),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from django.db import connection, transaction
@@ -14,8 +14,11 @@ from extraction.runs.models import Embedding
 from extraction.search.features import rows_of
 from extraction.search.vectors import has_index, index_name
 from mixcv.celery import app
+from mixcv.kernel.jobs import Described
 from mixcv.kernel.models import Job
 from mixcv.tenancy.actors import Actor
+from mixcv.tenancy.addresses import address
+from mixcv.tenancy.models import Namespace
 
 KIND = "vector_index"
 TASK = "extraction.build_vector_index"
@@ -86,6 +89,17 @@ def cancel_index(job: Job, by: Actor) -> None:
     Job.objects.filter(idle, pk=job.pk).update(
         state=Job.State.CANCELED, cancel_requested=True, finished_at=timezone.now(), lease_until=None
     )
+
+
+def describe_indices(namespace: Namespace, jobs: Sequence[Job]) -> dict[int, Described]:
+    """For the page of tasks: which vectors are made quick to search."""
+    keys = {job.pk: job.checkpoint.get("feature") for job in jobs}
+    features = Feature.objects.select_related("extractor_version__extractor").filter(
+        pk__in=[key for key in keys.values() if key], extractor_version__extractor__namespace=namespace
+    )
+    titles = {one.pk: f"Index {one.name} of {one.extractor_version}" for one in features}
+    href = address(namespace, "retrievers")
+    return {job: Described(titles[key], href) for job, key in keys.items() if key in titles}
 
 
 def create_index(feature: Feature, check: Callable[[], None] = lambda: None) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from django.db.models import QuerySet
+
+from mixcv.kernel.models import Job
 from mixcv.tenancy.models import RANK, ApiKey, Membership, Namespace, Role, User
 
 
@@ -26,3 +29,19 @@ def at_least(role: Role | None, wanted: Role) -> bool:
 def opened_by(key: ApiKey) -> list[Namespace]:
     """The namespaces that a key opens: its own first, then the others by name."""
     return [key.namespace, *key.also_opens.order_by("name", "pk")]
+
+
+LIVE_JOBS = [Job.State.PENDING, Job.State.RUNNING]
+
+
+def live_jobs(namespace: Namespace, kind: str = "") -> QuerySet[Job]:
+    """Long work that is under way or waits for a worker, newest first; of one kind where it is given."""
+    rows = Job.objects.filter(namespace_id=namespace.pk, state__in=LIVE_JOBS).order_by("-created_at", "-pk")
+    return rows.filter(kind=kind) if kind else rows
+
+
+def finished_jobs(namespace: Namespace, kind: str = "") -> QuerySet[Job]:
+    """Long work that is over, newest first; of one kind where it is given."""
+    over = [state for state in Job.State if state not in LIVE_JOBS]
+    rows = Job.objects.filter(namespace_id=namespace.pk, state__in=over).order_by("-created_at", "-pk")
+    return rows.filter(kind=kind) if kind else rows

@@ -1,24 +1,13 @@
-// What each page has: menus that close, dialogs, messages that go, and what HTMX does on a failure.
+// What each page has: dialogs, messages that go, and what HTMX does on a failure.
+import "./menu.mjs";
 import { say } from "./toast.mjs";
 
 document.addEventListener("click", (e) => {
-  for (const menu of document.querySelectorAll("details.menu[open]")) {
-    if (!menu.contains(e.target)) menu.open = false;
-  }
   const opener = e.target.closest("[data-opens]");
   if (opener) document.getElementById(opener.dataset.opens)?.showModal();
   if (e.target.closest("[data-closes]")) e.target.closest("dialog")?.close();
   if (e.target.closest("[data-dismiss]")) e.target.closest("[data-toast]")?.remove();
 });
-
-addEventListener("keydown", (e) => {
-  if (e.key !== "Escape") return;
-  const menu = document.querySelector("details.menu[open]");
-  if (!menu) return;
-  menu.open = false;
-  menu.querySelector("summary").focus();
-  e.stopImmediatePropagation();
-}, true);
 
 // A refusal comes as a toast with its own target; everything else that failed leaves the page as it is.
 document.addEventListener("htmx:beforeSwap", (e) => {

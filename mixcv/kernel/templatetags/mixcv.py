@@ -10,6 +10,8 @@ from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
 
+from mixcv.kernel.jobs import seconds_text
+
 register = template.Library()
 
 
@@ -57,13 +59,7 @@ def ago(moment: datetime | None) -> str:
 @register.filter
 def time_left(seconds: float | None) -> str:
     """19 s left · 14 min left · 2 h left; `counting` before the first estimate."""
-    if seconds is None:
-        return "counting"
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s left"
-    if seconds < 5400:
-        return f"{round(seconds / 60)} min left"
-    return f"{round(seconds / 3600)} h left"
+    return "counting" if seconds is None else f"{seconds_text(seconds)} left"
 
 
 @register.filter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import template
@@ -32,3 +33,9 @@ def to_if_there(context: template.Context, name: str, *args: Any) -> str:
 @register.simple_tag
 def home_of(namespace: Namespace) -> str:
     return address(namespace, "home")
+
+
+@register.simple_tag(takes_context=True)
+def on_one_of(context: template.Context, places: Iterable[Any]) -> Any:
+    """The place among these that the page says it is (`here`), or None."""
+    return next((one for one in places or () if one.name == context.get("here")), None)
