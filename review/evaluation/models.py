@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 
@@ -19,8 +20,10 @@ def evaluation_id() -> str:
 class Evaluation(models.Model):
     """Some versions on the holdout of one dataset version. Its job counts images, once per version.
 
-    `settings`: the working threshold and the IoU at which a box counts as found. `classes`: `{class_id, name, boxes}`
-    of the holdout's truth in the order of their indices.
+    `settings`: `threshold` (null: each version's own), `iou` at which a box counts as found, and how classes were
+    called when it began: `names` (class key by name) and `merged` (key of the class that another was merged into).
+    `classes`: `{class_id, name, colour, boxes}`, those of the dataset in the order of their indices first; `boxes`
+    counts the holdout's truth.
     """
 
     namespace = models.ForeignKey(Namespace, on_delete=models.CASCADE, related_name="evaluations")
@@ -44,13 +47,17 @@ class Evaluation(models.Model):
 
 
 class EvaluatedVersion(models.Model):
-    """One version's result; `metrics` as `metrics.Metrics`, empty until it is computed."""
+    """One version's result; `metrics` as `review.evaluation.metrics` says, empty until it is computed.
+
+    `threshold`: the confidence from which on a box counts in all that is not a curve or a mean over one.
+    """
 
     evaluation = models.ForeignKey(Evaluation, on_delete=models.CASCADE, related_name="versions")
     extractor_version = models.ForeignKey(
         ExtractorVersion, on_delete=models.PROTECT, related_name="evaluated"
     )
     position = models.PositiveIntegerField(default=0)
+    threshold = models.FloatField(default=0.25)
     metrics = models.JSONField(default=dict, blank=True)
     milliseconds = models.FloatField(null=True, blank=True, help_text="per image, median")
 
@@ -65,15 +72,28 @@ class EvaluatedVersion(models.Model):
 
 
 class ImagePrediction(models.Model):
-    """What a version finds on one holdout image, down to a very low confidence.
+    """What a version finds on one holdout image, down to a very low confidence, and how that fits the truth.
 
-    `boxes`: `[class id, confidence, cx, cy, w, h]` by falling confidence, pixels of the upright image.
+    `boxes`: `[class id, confidence, cx, cy, w, h]` by falling confidence, pixels of the upright image. `outcome`:
+    `{"found": [[truth, box]], "wrong": [[truth, box]], "missed": [truth], "false": [box]}` at the working threshold,
+    numbers of `DatasetBox` rows in the order of their keys and of `boxes`; `errors` is the sum of the last three.
+    `cells`: `"<class of the truth>><class found>"`, 0 for none, each cell of the confusion matrix that the image
+    counts in, errors and hits. `marks`: by class (and `"all"`) `[least, most]`, so that at a threshold t the image has
+    a missed object where `least < t` and a false alarm where `most >= t`.
     """
 
     evaluated = models.ForeignKey(EvaluatedVersion, on_delete=models.CASCADE, related_name="predictions")
     item = models.ForeignKey(DatasetItem, on_delete=models.CASCADE, related_name="predictions")
     boxes = models.JSONField(default=list)
     error = models.TextField(blank=True)
+    outcome = models.JSONField(default=dict)
+    cells = ArrayField(models.CharField(max_length=43), default=list)
+    marks = models.JSONField(default=dict)
+    errors = models.PositiveIntegerField(default=0)
+    misses = models.PositiveIntegerField(default=0)
+    false_alarms = models.PositiveIntegerField(default=0)
+    wrong_classes = models.PositiveIntegerField(default=0)
+    milliseconds = models.FloatField(null=True, blank=True, help_text="of its chunk, per image")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["evaluated", "item"], name="image_prediction_once")]
