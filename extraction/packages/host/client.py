@@ -102,9 +102,12 @@ class Host:
         self.info = self._ready.result()
         return self.info
 
-    def submit(self, paths: Sequence[str | Path]) -> Future[list[ImageResult]]:
-        """Detect and embed: one ImageResult per path, in order. The future raises HostError."""
-        request = {"op": "detect", "paths": [str(path) for path in paths]}
+    def submit(self, paths: Sequence[str | Path], *, embed: bool = True) -> Future[list[ImageResult]]:
+        """Detect and embed: one ImageResult per path, in order. The future raises HostError.
+
+        Without `embed` no crop is embedded, and `crop_embedding` is empty.
+        """
+        request = {"op": "detect", "paths": [str(path) for path in paths], "embed": embed}
         return cast("Future[list[ImageResult]]", self._send(request, image_results))
 
     def embed(self, items: Sequence[tuple[str | Path, Sequence[Box]]]) -> Future[list[EmbedResult]]:

@@ -193,7 +193,8 @@ class Server:
             for outcome, boxes in zip(outcomes, job.header["boxes"], strict=True):
                 if outcome.error is None:
                     outcome.rows = [dict(zip("xywh", map(float, box), strict=True)) for box in boxes]
-        crops = self._embed(images, outcomes)
+        wanted = job.header.get("embed", True)
+        crops = self._embed(images, outcomes) if wanted else self.embedder.embed([])
         return _packed(job.header["op"], outcomes, crops, [feature.name for feature in self.features])
 
     def _detect(self, job: Job, images: list[Image.Image | None], outcomes: list[ImageOutcome]) -> None:
