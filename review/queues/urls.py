@@ -1,11 +1,10 @@
 from django.urls import path
 
-from review.queues import home, views
+from review.queues import views
 
 urlpatterns = [
-    path("", home.home, name="home"),
-    path("home/running/", home.running, name="home-running"),
     path("review/", views.review, name="review"),
+    path("collections/<str:collection>/holdout/", views.open_holdout, name="queue-holdout"),
     path("retrievers/<str:retriever>/queue/", views.open_retriever, name="queue-open"),
     path("review/<str:queue>/", views.focus, name="focus"),
     path("review/<str:queue>/remove/", views.remove, name="queue-remove"),
