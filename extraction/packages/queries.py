@@ -13,6 +13,7 @@ from extraction.packages.models import (
     ExtractorVersion,
     Feature,
     ModelUse,
+    ProductionChange,
     RegistryModel,
 )
 from mixcv.kernel.errors import Conflict, NotFound
@@ -165,3 +166,28 @@ def registry_page(namespace: Namespace) -> list[Registered]:
 def _loads(needed: set[str], ids: set[str], name: str) -> bool:
     """Whether one of the ids needed is a version of this model, be it registered or not."""
     return bool(needed & ids) or any(one.rsplit("_", 3)[0] == name for one in needed)
+
+
+def production_of(extractor: Extractor) -> ExtractorVersion | None:
+    """The version in production."""
+    return ExtractorVersion.objects.select_related("extractor").filter(serves=extractor).first()
+
+
+def history_of(extractor: Extractor) -> QuerySet[ProductionChange]:
+    """Which versions were in production, the latest change first."""
+    return extractor.production_history.select_related("version__extractor").order_by("-changed_at", "-pk")
+
+
+def version_before(extractor: Extractor) -> ExtractorVersion | None:
+    """Where rolling back leads: what served before the version that serves now came, by promotions alone.
+
+    A version that was rolled back from is forgotten; deleted ones are passed over.
+    """
+    stack: list[ExtractorVersion] = []
+    for change in history_of(extractor).reverse():
+        if "rolled_back_from" in change.details and stack:
+            stack.pop()
+        if change.version is not None and change.version not in stack[-1:]:
+            stack.append(change.version)
+    below = [version for version in stack if version.pk != extractor.production_id]
+    return below[-1] if below else None

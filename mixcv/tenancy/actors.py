@@ -14,6 +14,7 @@ class Actor:
     name: str
     type: str = "user"
     user_id: int | None = None
+    key_id: int | None = None
 
 
 SYSTEM = Actor("system", "system")
@@ -25,4 +26,4 @@ def person(user: User) -> Actor:
 
 def program(key: ApiKey) -> Actor:
     """Two keys of one label are two actors: neither changes nor takes back what the other decided."""
-    return Actor(f"key:{key.label}:{key.pk}", "api_key")
+    return Actor(f"key:{key.label}:{key.pk}", "api_key", key_id=key.pk)

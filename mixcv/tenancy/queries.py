@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.db.models import QuerySet
 
 from mixcv.kernel.models import Job
-from mixcv.tenancy.models import RANK, ApiKey, Membership, Namespace, Role, User
+from mixcv.tenancy.actors import Actor
+from mixcv.tenancy.models import RANK, ApiKey, Membership, Namespace, Role, Scope, User
 
 
 def namespaces_of(user: User) -> list[Namespace]:
@@ -24,6 +25,17 @@ def role_in(user: User, namespace: Namespace) -> Role | None:
 
 def at_least(role: Role | None, wanted: Role) -> bool:
     return role is not None and RANK[role] >= RANK[wanted]
+
+
+def is_admin(by: Actor, namespace_id: int) -> bool:
+    """A person with the role, a program whose key has the scope, or mixcv itself."""
+    if by.user_id is not None:
+        superuser = User.objects.filter(pk=by.user_id, is_superuser=True).exists()
+        admins = Membership.objects.filter(namespace=namespace_id, user=by.user_id, role=Role.ADMIN)
+        return superuser or admins.exists()
+    if by.key_id is not None:
+        return ApiKey.objects.filter(pk=by.key_id, scopes__contains=[Scope.ADMIN.value]).exists()
+    return by.type == "system"
 
 
 def opened_by(key: ApiKey) -> list[Namespace]:

@@ -133,10 +133,11 @@ def images(
     Rows have `new_errors`, `old_errors` and `change` (new less old; without `old` the new one's errors). All in one
     query; `show` turns a page of it into what is drawn.
     """
-    rows = DatasetItem.objects.filter(holdout=True).annotate(
+    held = DatasetItem.objects.filter(dataset_version=new.evaluation.dataset_version_id, holdout=True)
+    rows: QuerySet[Any] = held.annotate(
         new=FilteredRelation("predictions", condition=Q(predictions__evaluated=new))
-    )
-    rows = rows.filter(new__pk__isnull=False).annotate(new_errors=F("new__errors"))
+    ).filter(new__pk__isnull=False)
+    rows = rows.annotate(new_errors=F("new__errors"))
     if old is not None:
         rows = rows.annotate(old=FilteredRelation("predictions", condition=Q(predictions__evaluated=old)))
         rows = rows.annotate(old_errors=F("old__errors"), change=F("new__errors") - F("old__errors"))
@@ -144,7 +145,7 @@ def images(
         rows = rows.annotate(change=F("new__errors"))
     if where is not None:
         rows = _narrowed(rows, where, "old" if of_old and old is not None else "new", new.evaluation)
-    return rows.order_by(Abs("change").desc(), "-new_errors", "pk")
+    return rows.order_by(Abs("change").desc(), F("new_errors").desc(), "pk")
 
 
 def _narrowed(rows: QuerySet[DatasetItem], where: Where, side: str, row: Evaluation) -> QuerySet[DatasetItem]:

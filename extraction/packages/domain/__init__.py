@@ -8,7 +8,7 @@ from extraction.packages.domain.deploying import (
     deploy,
     lost_deployments,
 )
-from extraction.packages.domain.errors import InUse, NotDeployable
+from extraction.packages.domain.errors import GateClosed, InUse, NotDeployable, NothingBefore
 from extraction.packages.domain.indices import give_indices
 from extraction.packages.domain.next_version import LoadsNoModel, next_version_from_model
 from extraction.packages.domain.registering import (
@@ -32,16 +32,18 @@ from extraction.packages.domain.uploads import (
     confirm_model,
     confirm_package,
 )
-from extraction.packages.domain.versions import delete_version, promote, retire, undeploy
+from extraction.packages.domain.versions import delete_version, promote, retire, roll_back, undeploy
 
 __all__ = [
     "CROP_EMBEDDING",
     "ClassesDiffer",
     "DependenciesMissing",
+    "GateClosed",
     "InUse",
     "InvalidPackage",
     "LoadsNoModel",
     "NotDeployable",
+    "NothingBefore",
     "RegistryFull",
     "add_model",
     "add_package",
@@ -64,5 +66,6 @@ __all__ = [
     "register_package",
     "register_version",
     "retire",
+    "roll_back",
     "undeploy",
 ]

@@ -19,7 +19,8 @@ def overlaps(found: Floats, truth: Floats) -> Floats:
     high = np.minimum((found[:, :2] + found[:, 2:] / 2)[:, None], (truth[:, :2] + truth[:, 2:] / 2)[None])
     shared = np.clip(high - low, 0, None).prod(axis=2)
     whole = found[:, 2:].prod(axis=1)[:, None] + truth[:, 2:].prod(axis=1)[None] - shared
-    return np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
+    ious: Floats = np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
+    return ious
 
 
 def greedy(ious: Floats, thresholds: Floats = IOUS) -> Ints:

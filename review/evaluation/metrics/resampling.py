@@ -48,7 +48,8 @@ class Replicates:
     @property
     def ap50_95(self) -> Floats:
         """(resamples, classes)"""
-        return self.ap.mean(axis=2)
+        means: Floats = self.ap.mean(axis=2)
+        return means
 
     @property
     def map50_95(self) -> Floats:
@@ -109,7 +110,9 @@ def _blocks(rows: int, width: int) -> Iterator[slice]:
 
 def _share(part: Floats, whole: Floats, empty: float = np.nan) -> Floats:
     shape = np.broadcast_shapes(part.shape, whole.shape)
-    return np.divide(part, whole, out=np.full(shape, empty), where=np.broadcast_to(whole, shape) > 0)
+    known = np.broadcast_to(whole, shape) > 0
+    shares: Floats = np.divide(part, whole, out=np.full(shape, empty), where=known)
+    return shares
 
 
 def _mean_of_known(values: Floats) -> Floats:

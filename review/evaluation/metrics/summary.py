@@ -187,7 +187,7 @@ def _curves(holdout: Holdout, rows: Sequence[Ranked]) -> list[dict[str, Any]]:
     confidence = np.concatenate([one.confidence for one in rows]) if rows else np.zeros(0)
     hits = np.concatenate([one.hits[0] for one in rows]) if rows else np.zeros(0, dtype=bool)
     truth = sum(int(one.truth.sum()) for one in rows)
-    curves = [{"class_id": None, "points": curve(confidence, hits, truth)}]
+    curves: list[dict[str, Any]] = [{"class_id": None, "points": curve(confidence, hits, truth)}]
     for key, one in zip(holdout.class_ids, rows, strict=True):
         if one.truth.any():
             points = curve(one.confidence, one.hits[0], int(one.truth.sum()))

@@ -18,7 +18,7 @@ def holdout_of(truth, class_ids=CLASSES) -> Holdout:
 
 
 def random_scenes(seed: int = 0, images: int = 40, classes=CLASSES, objects: int = 6, ties: bool = False):
-    """Truth and boxes, lists of `[class id, confidence, cx, cy, w, h]` an image: good ones, shifted ones, false ones."""
+    """Truth and boxes, lists of `[class id, confidence, cx, cy, w, h]` an image: good, shifted and false ones."""
     rng = np.random.default_rng(seed)
     truths, founds = [], []
     for _ in range(images):

@@ -1,0 +1,217 @@
+"""The gate to production: what a version must show against the one that serves."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from extraction.packages.hooks import GateAnswer
+from extraction.packages.models import Extractor, ExtractorVersion
+from extraction.packages.queries import production_of
+from review.datasets.models import DatasetBox
+from review.evaluation.lineage import lineage_of, trained_on
+from review.evaluation.models import Evaluation, PromotionPolicy
+from review.evaluation.naming import Naming
+from review.evaluation.queries import comparison_of, newest_of
+
+EVALUATED, BETTER, CLASSES, BOXES, UNSEEN = "evaluated", "better", "classes", "boxes", "unseen"
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that is asked. `text` is for people. `link`: what to look at, as `{"kind": …}` with ids:
+    "start" (an evaluation to start: old, new: versions' ids), "compare" (evaluation, old, new: versions' ids),
+    "class" (the same with class_id), "holdout" (dataset, version: number), or empty. `numbers` are what `text` says."""
+
+    key: str
+    passed: bool
+    text: str
+    link: dict[str, Any] = field(default_factory=dict)
+    numbers: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """All checks of one version against the one in production; open where every one passed."""
+
+    version: ExtractorVersion
+    against: ExtractorVersion | None
+    evaluation: Evaluation | None
+    checks: list[Check]
+
+    @property
+    def open(self) -> bool:
+        return all(check.passed for check in self.checks)
+
+    @property
+    def words(self) -> str:
+        """Why it is closed."""
+        return " ".join(check.text for check in self.checks if not check.passed)
+
+    def as_json(self) -> dict[str, Any]:
+        """What the history of production keeps."""
+        return {
+            "evaluation_id": self.evaluation.public_id if self.evaluation else None,
+            "against": self.against.version if self.against else None,
+            "checks": [asdict(check) for check in self.checks],
+        }
+
+
+def policy_of(extractor: Extractor) -> PromotionPolicy:
+    """The extractor's policy, or the defaults."""
+    return PromotionPolicy.objects.filter(extractor=extractor).first() or PromotionPolicy(extractor=extractor)
+
+
+def checks(version: ExtractorVersion) -> Gate:
+    """Hold a version against the one in production of its extractor."""
+    extractor = version.extractor
+    against = production_of(extractor)
+    if against is None:
+        text = f"No version of {extractor.name} is in production, so that there is none to be better than."
+        return Gate(version, None, newest_of(version), [Check(EVALUATED, True, text)])
+    if against.pk == version.pk:
+        return Gate(
+            version, against, newest_of(version), [Check(EVALUATED, True, f"{version} is in production.")]
+        )
+    row = newest_of(version, beside=against)
+    if row is None:
+        return Gate(version, against, None, [_not_evaluated(version, against)])
+    results, link = _compared(row, against, version)
+    policy = policy_of(extractor)
+    found = [
+        _evaluated(row, version, against, link),
+        _better(results, version, against, link),
+        _classes(results, policy, link),
+        _boxes(row, policy),
+        _unseen(row, version),
+    ]
+    return Gate(version, against, row, found)
+
+
+def production_answer(version: ExtractorVersion) -> GateAnswer:
+    """The gate as `promote` asks for it."""
+    gate = checks(version)
+    start = f"The gate of {version.extractor.name} is closed for {version.version}. "
+    return GateAnswer(gate.open, "" if gate.open else start + gate.words, gate.as_json())
+
+
+def _not_evaluated(version: ExtractorVersion, against: ExtractorVersion) -> Check:
+    return Check(
+        EVALUATED,
+        False,
+        f"{version} was never measured beside {against}, which is in production. Evaluate both on one holdout first.",
+        {"kind": "start", "old": against.public_id, "new": version.public_id},
+    )
+
+
+def _compared(
+    row: Evaluation, old: ExtractorVersion, new: ExtractorVersion
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    sides = {one.extractor_version_id: one for one in row.versions.all()}
+    results = comparison_of(sides[old.pk], sides[new.pk])
+    assert results is not None, "a finished evaluation has its comparisons"
+    link = {"kind": "compare", "evaluation": row.public_id, "old": old.public_id, "new": new.public_id}
+    return results, link
+
+
+def _evaluated(
+    row: Evaluation, version: ExtractorVersion, against: ExtractorVersion, link: dict[str, Any]
+) -> Check:
+    failed = sum(one.metrics.get("failed_images", 0) for one in row.versions.all())
+    text = f"{version} and {against} were measured on the {row.image_count:,} holdout images of {row.dataset_version}."
+    if failed:
+        text += f" {failed:,} could not be read and count as images without boxes."
+    return Check(EVALUATED, True, text, link, {"images": row.image_count, "failed_images": failed})
+
+
+def _better(
+    results: dict[str, Any], version: ExtractorVersion, against: ExtractorVersion, link: dict[str, Any]
+) -> Check:
+    one = results["map50_95"]
+    numbers = {name: one[name] for name in ("old", "new", "difference", "low", "high")}
+    if one["difference"] is None or one["low"] is None:
+        return Check(
+            BETTER, False, "The holdout has no true box, so that nothing says which is better.", link, numbers
+        )
+    passed = one["low"] > 0
+    said = f"mAP50-95 goes from {one['old']:.3f} to {one['new']:.3f}, {_signed(one)}"
+    if passed:
+        text = f"{said}: better by more than chance."
+    elif one["high"] < 0:
+        text = f"{said}: {version.version} is worse than {against.version}."
+    else:
+        text = f"{said}: the interval includes zero, so that this may be chance. More holdout images make it narrower."
+    return Check(BETTER, passed, text, link, numbers)
+
+
+def _signed(one: dict[str, Any]) -> str:
+    return f"{one['difference']:+.3f} ({one['low']:+.3f} to {one['high']:+.3f})"
+
+
+def _classes(results: dict[str, Any], policy: PromotionPolicy, link: dict[str, Any]) -> Check:
+    """By the point estimates: with few boxes of a class its interval nearly always reaches below the bound."""
+    known = [one for one in results["classes"] if one["difference"] is not None]
+    worse = sorted(
+        (one for one in known if one["difference"] < -policy.class_bound), key=lambda one: one["difference"]
+    )
+    numbers = {
+        "bound": policy.class_bound,
+        "worse": [
+            {name: one[name] for name in ("class_id", "name", "difference", "low", "high")} for one in worse
+        ],
+    }
+    if not worse:
+        text = f"No class is worse by more than {policy.class_bound:g} AP50-95 ({len(known)} compared)."
+        return Check(CLASSES, True, text, link, numbers)
+    named = [f"{one['name']} {_signed(one)}" for one in worse[:_NAMED]]
+    more = f" and {len(worse) - _NAMED} others" if len(worse) > _NAMED else ""
+    text = f"Worse by more than {policy.class_bound:g} AP50-95: {', '.join(named)}{more}."
+    return Check(CLASSES, False, text, {**link, "kind": "class", "class_id": worse[0]["class_id"]}, numbers)
+
+
+def _boxes(row: Evaluation, policy: PromotionPolicy) -> Check:
+    """Of each class that the dataset version teaches, whether the holdout has enough."""
+    naming = Naming.of(row.settings)
+    taught = DatasetBox.objects.filter(item__dataset_version=row.dataset_version_id)
+    keys = {naming.key(key) for key in taught.values_list("object_class", flat=True).distinct()}
+    few = [one for one in row.classes if one["class_id"] in keys and one["boxes"] < policy.least_boxes]
+    numbers = {
+        "least": policy.least_boxes,
+        "few": [{name: one[name] for name in ("class_id", "name", "boxes")} for one in few],
+    }
+    link = {
+        "kind": "holdout",
+        "dataset": row.dataset_version.dataset.public_id,
+        "version": row.dataset_version.number,
+    }
+    if not few:
+        text = (
+            f"Each of the {len(keys)} classes has {policy.least_boxes} or more checked boxes on the holdout."
+        )
+        return Check(BOXES, True, text, link, numbers)
+    named = [f"{one['name']} {one['boxes']}" for one in few[:_NAMED]]
+    more = f" and {len(few) - _NAMED} others" if len(few) > _NAMED else ""
+    text = (
+        f"Each class needs {policy.least_boxes} checked boxes on the holdout; too few: {', '.join(named)}{more}. "
+        "Complete the holdout and build the next version of the dataset."
+    )
+    return Check(BOXES, False, text, link, numbers)
+
+
+def _unseen(row: Evaluation, version: ExtractorVersion) -> Check:
+    lineage = lineage_of(version)
+    begins = lineage.begins_with
+    if not lineage.dataset_versions:
+        text = f"{version} was not trained here, and nothing is known of what it was trained on."
+        return Check(UNSEEN, True, text, {}, {"trained_on": 0, "known": False})
+    seen = trained_on(row.dataset_version, lineage.dataset_versions)
+    numbers = {"trained_on": seen, "known": True}
+    if not seen:
+        text = f"No holdout image was trained on, back to {begins}, whose weights came from elsewhere."
+        return Check(UNSEEN, True, text, {}, numbers)
+    text = (
+        f"{seen:,} of the {row.image_count:,} holdout images, or pictures of the same content or group, were trained "
+        "on. Measure on a dataset version whose holdout was never trained on."
+    )
+    return Check(UNSEEN, False, text, {}, numbers)
