@@ -167,6 +167,21 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 15.0,
         "options": {"queue": "cpu", "expires": 15},
     },
+    "sweep_training": {
+        "task": "review.training.sweep",
+        "schedule": 15.0,
+        "options": {"queue": "cpu", "expires": 15},
+    },
+    "match_detections": {
+        "task": "extraction.truth.match",
+        "schedule": 5.0,
+        "options": {"queue": "cpu", "expires": 5},
+    },
+    "sweep_evaluations": {
+        "task": "review.evaluation.sweep",
+        "schedule": 15.0,
+        "options": {"queue": "cpu", "expires": 15},
+    },
     "fold_counts": {
         "task": "review.fold_counts",
         "schedule": 60.0,

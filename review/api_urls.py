@@ -3,7 +3,9 @@
 from django.urls import path
 
 from review.datasets import api as datasets
+from review.evaluation import api as evaluation
 from review.quality.api import AnnotationStats
+from review.training import api as training
 from review.verdicts.api import annotations, bulk, labels, whole
 
 urlpatterns = [
@@ -28,4 +30,16 @@ urlpatterns = [
     path("datasets/<str:dataset_id>/versions/list", datasets.DatasetVersionList.as_view()),
     path("datasets/<str:dataset_id>/versions/<int:version>", datasets.OneDatasetVersion.as_view()),
     path("datasets/<str:dataset_id>/versions/<int:version>/export", datasets.DatasetExport.as_view()),
+    path("training-runs", training.TrainingRuns.as_view()),
+    path("training-runs/list", training.TrainingRunList.as_view()),
+    path("training-runs/<str:run_id>", training.OneTrainingRun.as_view()),
+    path("training-runs/<str:run_id>/cancel", training.TrainingRunCancel.as_view()),
+    path("training-runs/<str:run_id>/collection", training.TrainingRunCollection.as_view()),
+    path("evaluations", evaluation.Evaluations.as_view()),
+    path("evaluations/list", evaluation.EvaluationList.as_view()),
+    path("evaluations/<str:evaluation_id>", evaluation.OneEvaluation.as_view()),
+    path("evaluations/<str:evaluation_id>/cancel", evaluation.EvaluationCancel.as_view()),
+    path("extractors/<str:extractor_name>/production", evaluation.Production.as_view()),
+    path("extractors/<str:extractor_name>/production/rollback", evaluation.ProductionRollback.as_view()),
+    path("extractors/<str:extractor_name>/gate", evaluation.ProductionGate.as_view()),
 ]

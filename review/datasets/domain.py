@@ -266,11 +266,30 @@ def _write(version: DatasetVersion, indices: Mapping[int, int]) -> None:
 
 
 def delete_version(*, version: DatasetVersion, by: Actor) -> None:
-    """Remove a version; its number is never given again."""
+    """Remove a version; its number is never given again. Raises Conflict where something was trained or measured on
+    it."""
     with transaction.atomic():
-        row = DatasetVersion.objects.select_for_update().select_related("dataset").get(pk=version.pk)
+        row = (
+            DatasetVersion.objects.select_for_update(of=["self"]).select_related("dataset").get(pk=version.pk)
+        )
+        _refuse_used(row)
         _tell(row.dataset, "dataset_version.deleted", by, {"version": row.number})
         _delete_rows(row.pk)
+
+
+def _refuse_used(row: DatasetVersion) -> None:
+    """Both stand in later rooms and are reached from the row."""
+    runs, evaluations = row.training_runs.count(), row.evaluations.count()
+    used = [
+        f"{number} {word}{'' if number == 1 else 's'}"
+        for number, word in ((runs, "training run"), (evaluations, "evaluation"))
+        if number
+    ]
+    if used:
+        raise Conflict(
+            f"{row} is what {' and '.join(used)} {'rests' if runs + evaluations == 1 else 'rest'} on, so it stays.",
+            details={"training_runs": runs, "evaluations": evaluations},
+        )
 
 
 def delete_dataset(*, dataset: Dataset, by: Actor) -> None:

@@ -8,7 +8,7 @@ from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from mixcv.kernel.errors import DomainError, NotFound
+from mixcv.kernel.errors import Conflict, DomainError, NotFound
 from mixcv.tenancy.addresses import address
 from mixcv.tenancy.models import Role
 from mixcv.tenancy.queries import at_least
@@ -146,8 +146,12 @@ def delete(request: AppRequest, dataset: str) -> HttpResponse:
 @needs(Role.MANAGER)
 def delete_version(request: AppRequest, dataset: str, version: int) -> HttpResponse:
     row = _dataset(request, dataset)
-    domain.delete_version(version=get_version(row, version), by=actor_of(request))
-    messages.success(request, f"Version {version} is deleted.")
+    try:
+        domain.delete_version(version=get_version(row, version), by=actor_of(request))
+    except Conflict as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, f"Version {version} is deleted.")
     return redirect(address(request.namespace, "dataset", row.public_id))
 
 

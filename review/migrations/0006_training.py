@@ -60,6 +60,14 @@ class Migration(migrations.Migration):
                 ("actor", models.CharField(default="system", max_length=200)),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
                 (
+                    "base_blob",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="extraction.blob",
+                    ),
+                ),
+                (
                     "base_version",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.PROTECT,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
+from extraction.intake.models import Blob
 from extraction.packages.models import Extractor, ExtractorVersion, RegistryModel
 from mixcv.kernel.ids import random_id
 from mixcv.kernel.models import Job
@@ -20,8 +21,8 @@ class TrainingRun(models.Model):
     """One fine-tune of a version's weights on a dataset version. Its job says how far it is: done of total batches.
 
     `base_weights` names what stands for the base version's weights where its package loads its own: a file of the
-    weights folder, or a model of the registry. `settings` as `settings.Settings`; `samples`: what the newest epoch
-    sees on some validation images; `best`: the epoch whose weights are kept, with its figures.
+    weights folder, or a model of the registry; `base_blob` are the bytes. `settings` as `settings.Settings`; `samples`:
+    what the newest epoch sees on some validation images; `best`: the epoch whose weights are kept, with its figures.
     """
 
     class Phase(models.TextChoices):
@@ -40,6 +41,7 @@ class TrainingRun(models.Model):
         ExtractorVersion, on_delete=models.PROTECT, related_name="training_runs_from"
     )
     base_weights = models.CharField(max_length=200, blank=True)
+    base_blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
     job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="training_run")
     public_id = models.CharField(max_length=40, unique=True, default=run_id)
     settings = models.JSONField(default=dict)

@@ -1,0 +1,43 @@
+"""The end of a run that made no version, told once."""
+
+from __future__ import annotations
+
+import shutil
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from mixcv.kernel.events import Happening, publish
+from mixcv.kernel.models import Job
+from review.training.folder import folder_of
+from review.training.models import TrainingRun
+
+_WORDS: dict[str, str] = {Job.State.FAILED: "failed", Job.State.CANCELED: "canceled"}
+
+
+def end_run(
+    run: TrainingRun, state: str, error: str, *, owner: str | None = None, unless_held: bool = False
+) -> bool:
+    """Close a run that is not over; False where it was over, or is not `owner`'s any more.
+
+    `unless_held`: only where no worker holds it.
+    """
+    jobs = Job.objects.filter(pk=run.job_id, state__in=[Job.State.PENDING, Job.State.RUNNING])
+    if owner is not None:
+        jobs = jobs.filter(lease_owner=owner)
+    if unless_held:
+        jobs = jobs.filter(Q(lease_until=None) | Q(lease_until__lt=timezone.now()))
+    with transaction.atomic():
+        error = error.replace("\x00", "?")[:4000]
+        if not jobs.update(state=state, error=error, finished_at=timezone.now(), lease_until=None, rate=0):
+            return False
+        publish(
+            namespace_id=run.namespace_id,
+            actor=run.actor,
+            happenings=[
+                Happening(f"training_run.{_WORDS[state]}", run.public_id, {"status": state, "error": error})
+            ],
+        )
+    shutil.rmtree(folder_of(run.public_id), ignore_errors=True)
+    return True
