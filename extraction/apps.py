@@ -11,13 +11,14 @@ class ExtractionConfig(AppConfig):
         from extraction.intake.hooks import bucket_leaving, objects_changed, objects_leaving, objects_ready
         from extraction.runs.domain import add_ready_objects
         from extraction.runs.domain.documents import follow_objects, leave_with_objects, stay_with_collections
-        from extraction.runs.hooks import chunk_written, collection_leaving
+        from extraction.runs.hooks import chunk_written, collection_leaving, documents_leaving
         from extraction.runs.jobs import BATCH
         from extraction.runs.queries import stuck_batches
         from extraction.search.domain.leaving import leave_collection
         from extraction.search.indexing import KIND, cancel_index, describe_indices
         from extraction.search.stages import register_stages
         from extraction.truth.matching import match_chunk
+        from extraction.truth.wishes import wish_for_leaving
         from mixcv.kernel.frame import stuck_jobs
         from mixcv.kernel.jobs import JobKind, job_kinds
 
@@ -35,4 +36,5 @@ class ExtractionConfig(AppConfig):
         job_kinds.add("truth_import", imports)
         # Before review fills its queues: what is decided already does not go into them.
         chunk_written.add("extraction.truth", match_chunk)
+        documents_leaving.add("extraction.truth", wish_for_leaving)
         register_stages()

@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
                     models.ForeignKey(
                         blank=True,
                         null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
+                        on_delete=django.db.models.deletion.SET_NULL,
                         related_name="found_again",
                         to="extraction.detection",
                     ),
@@ -80,9 +80,7 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(
-                            models.Q(("rejected__isnull", True), ("truth__isnull", False)),
-                            models.Q(("rejected__isnull", False), ("truth__isnull", True)),
-                            _connector="OR",
+                            ("truth__isnull", True), ("rejected__isnull", True), _connector="OR"
                         ),
                         name="match_to_one_thing",
                     )

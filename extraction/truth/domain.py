@@ -13,9 +13,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from extraction.intake.models import Image
+from extraction.truth.imported import SAME_OBJECT, box_of
 from extraction.truth.models import GroundTruthBox, ImageReview
+from extraction.truth.wishes import wish_matches
 from mixcv.kernel.bulk import copy_in, update_all
-from mixcv.kernel.geometry import Box
+from mixcv.kernel.geometry import Box, iou
 from mixcv.tenancy.models import User
 
 
@@ -38,7 +40,7 @@ def set_truth(truths: Sequence[Truth]) -> None:
     """Write one row per real object, in a few statements: told by its detection, else by the annotation's id.
 
     Where an object turns out to be none, its row stays as `removed`. Where a decision is taken back, what an import
-    told of the object holds again.
+    told of the object holds again. A drawn box over an imported one of its class, by half or more, is that object.
     """
     if not truths:
         return
@@ -47,15 +49,13 @@ def set_truth(truths: Sequence[Truth]) -> None:
     rows = GroundTruthBox.objects.select_for_update().filter(
         Q(detection_id__in=by_detection) | Q(detection=None, evidence__in=by_evidence)
     )
-    known = {
-        (row.detection_id, row.evidence if row.detection_id is None else ""): row
-        for row in rows.order_by("pk")
-    }
+    known = {_key(row): row for row in rows.order_by("pk")}
+    known |= _drawn_over([truth for truth in truths if truth.box and _key(truth) not in known])
     new, changed = [], []
     for truth in truths:
-        row = known.get((truth.detection_id, truth.evidence if truth.detection_id is None else ""))
+        row = known.get(_key(truth))
         if truth.box is None or truth.class_id is None:
-            if row and row.imported and not truth.evidence:
+            if row and row.imported and (not truth.evidence or truth.detection_id is None):
                 _restore(row, row.imported)
                 changed.append(row)
             elif row and row.state != GroundTruthBox.State.REMOVED:
@@ -81,6 +81,38 @@ def set_truth(truths: Sequence[Truth]) -> None:
     update_all(
         changed, ["object_class_id", "cx", "cy", "w", "h", "state", "evidence", "version", "updated_at"]
     )
+
+
+def _key(one: Truth | GroundTruthBox) -> tuple[int | None, str]:
+    return one.detection_id, one.evidence if one.detection_id is None else ""
+
+
+def _drawn_over(truths: Sequence[Truth]) -> dict[tuple[int | None, str], GroundTruthBox]:
+    """For objects drawn anew: the imported ones that no detection shows and nobody decided about, which they cover."""
+    drawn = [truth for truth in truths if truth.detection_id is None]
+    if not drawn:
+        return {}
+    rows = GroundTruthBox.objects.select_for_update().filter(
+        image_id__in={truth.image_id for truth in drawn},
+        detection=None,
+        evidence="",
+        origin=GroundTruthBox.Origin.IMPORT,
+        state=GroundTruthBox.State.ACTIVE,
+    )
+    pairs = [
+        (iou(truth.box, box_of(row)), place, row)
+        for row in rows.order_by("pk")
+        for place, truth in enumerate(drawn)
+        if truth.box and (truth.image_id, truth.class_id) == (row.image_id, row.object_class_id)
+    ]
+    found: dict[tuple[int | None, str], GroundTruthBox] = {}
+    used: set[int] = set()
+    for covered, place, row in sorted(pairs, key=lambda pair: (-pair[0], pair[1], pair[2].pk)):
+        key = _key(drawn[place])
+        if covered >= SAME_OBJECT and key not in found and row.pk not in used:
+            found[key] = row
+            used.add(row.pk)
+    return found
 
 
 def _restore(row: GroundTruthBox, told: dict[str, Any]) -> None:
@@ -144,6 +176,7 @@ def declare_complete(*, image: Image, declared: bool = True) -> None:
     """A person says that nothing is missing on the image (or takes it back)."""
     ImageReview.objects.update_or_create(image=image, defaults={"declared": declared})
     refresh_completeness([image.pk])
+    wish_matches([image.pk])
 
 
 def declare_images(*, image_ids: Iterable[int]) -> None:
@@ -156,6 +189,7 @@ def declare_images(*, image_ids: Iterable[int]) -> None:
         update_fields=["declared"],
     )
     refresh_completeness(keys)
+    wish_matches(keys)
 
 
 def lease_image(*, image_id: int, user: User) -> bool:

@@ -9,11 +9,12 @@ from enum import StrEnum
 from django.utils import timezone
 
 from extraction.truth.models import GroundTruthBox
+from extraction.truth.overlap import SAME_OBJECT
+from extraction.truth.wishes import wish_matches
 from mixcv.kernel.bulk import copy_in
 from mixcv.kernel.geometry import Box, iou
 
 SAME_WITHIN = 0.5  # pixels, each edge
-SAME_OBJECT = 0.5  # IoU
 _COLUMNS = [field.attname for field in GroundTruthBox._meta.concrete_fields if field.attname != "id"]
 
 
@@ -61,6 +62,7 @@ def add_imported(told: Sequence[Told]) -> list[tuple[Became, GroundTruthBox | No
         values.append([getattr(row, name) for name in _COLUMNS])
     if values:
         copy_in(GroundTruthBox, _COLUMNS, values)
+        wish_matches(rows, looks=1)
     return became
 
 

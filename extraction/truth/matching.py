@@ -1,4 +1,7 @@
-"""Detections of objects that imported truth knows already: linked to it, and so decided."""
+"""Detections of objects that are known already, when they are written or when an import tells of the objects.
+
+Imported truth that no detection shows is linked to its detection; what another look decided is matched to that.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,15 @@ from django.db.models import Q
 
 from extraction.runs.domain import Decided, decide_detections
 from extraction.runs.hooks import WrittenChunk
-from extraction.runs.models import Detection
+from extraction.runs.models import Detection, Document
+from extraction.truth.finding import find_matches
 from extraction.truth.hooks import detections_matched
 from extraction.truth.imported import SAME_OBJECT, box_of
+from extraction.truth.matches import CONFIRMED, decided_by, drop_matches, keep_matches
 from extraction.truth.models import GroundTruthBox
+from extraction.truth.wishes import wish_matches
 from mixcv.kernel.bulk import update_all
 from mixcv.kernel.geometry import Box, iou
-
-# What review calls a box that is right.
-CONFIRMED = "confirmed"
 
 
 def lock_detections(image_ids: Iterable[int]) -> list[Detection]:
@@ -27,13 +30,22 @@ def lock_detections(image_ids: Iterable[int]) -> list[Detection]:
 
 
 def match_detections(detections: Sequence[Detection]) -> int:
-    """Link locked, open detections to imported truth of the same class that they cover by half or more; how many.
+    """Link locked, open detections to imported truth; how many. What follows for review is told to it."""
+    linked = link_imported(detections)
+    if linked:
+        for hook in detections_matched:
+            hook(sorted(linked))
+    return len(linked)
+
+
+def link_imported(detections: Sequence[Detection]) -> set[int]:
+    """Link locked, open detections to imported truth of the same class that they cover by half or more; which.
 
     One detection to one object, the best covered first. A linked one is decided: confirmed by the truth.
     Objects that a current detection is linked to, or about which a person decided, are left as they are.
     """
     if not detections:
-        return 0
+        return set()
     free = Q(detection=None) | Q(detection__current=False)
     truths = GroundTruthBox.objects.select_for_update(of=("self",)).filter(
         free,
@@ -62,16 +74,24 @@ def match_detections(detections: Sequence[Detection]) -> int:
     if linked:
         update_all(list(linked.values()), ["detection_id"])
         decide_detections([Decided(key, CONFIRMED, truth.object_class_id) for key, truth in linked.items()])
-        for hook in detections_matched:
-            hook(sorted(linked))
-    return len(linked)
+    return set(linked)
 
 
 def match_chunk(chunk: WrittenChunk) -> None:
-    """New detections against what imports told before them; inside the transaction that writes them."""
+    """New detections against what is known of their images; inside the transaction that writes them.
+
+    What somebody decides at this very moment is seen by the matching that is wished for here.
+    """
+    # A generation that is no longer current keeps what people decided, and no more.
+    decide_detections([Decided(key, "", None) for key in drop_matches(chunk.superseded_ids)])
     rows = Detection.objects.filter(pk__in=chunk.detection_ids)
     known = rows.filter(image__truth__origin=GroundTruthBox.Origin.IMPORT).values_list("image_id", flat=True)
-    images = set(known.distinct())
+    mine, images = set(chunk.detection_ids), set(known.distinct())
     if images:
-        mine = set(chunk.detection_ids)
         match_detections([row for row in lock_detections(images) if row.pk in mine])
+    places = dict(rows.filter(decided_label="").values_list("pk", "image_id"))
+    found = find_matches(places, places.values())
+    decide_detections([decided_by(key, match) for key, match in found.items()])
+    keep_matches(found)
+    documents = Document.objects.filter(pk__in=chunk.document_ids)
+    wish_matches(documents.values_list("image_id", flat=True))

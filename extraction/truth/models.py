@@ -67,7 +67,8 @@ class DetectionMatch(models.Model):
     """A detection that needs no decision of its own, since another look at the image has decided this object.
 
     `truth`: the object that it covers, of the same class. `rejected`: the detection, of the same class and place, of
-    which a person said that it is no object. One of the two. `iou`: how well they cover each other, 0 to 1.
+    which a person said that it is no object. One of the two; neither where that detection is gone: then the match holds
+    until the next matching. `iou`: how well they cover each other, 0 to 1.
     """
 
     detection = models.OneToOneField(Detection, on_delete=models.CASCADE, related_name="match")
@@ -75,7 +76,7 @@ class DetectionMatch(models.Model):
         GroundTruthBox, null=True, blank=True, on_delete=models.CASCADE, related_name="matches"
     )
     rejected = models.ForeignKey(
-        Detection, null=True, blank=True, on_delete=models.CASCADE, related_name="found_again"
+        Detection, null=True, blank=True, on_delete=models.SET_NULL, related_name="found_again"
     )
     iou = models.FloatField()
     created_at = models.DateTimeField(default=timezone.now)
@@ -84,8 +85,7 @@ class DetectionMatch(models.Model):
         verbose_name_plural = "detection matches"
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(truth__isnull=False, rejected__isnull=True)
-                | models.Q(truth__isnull=True, rejected__isnull=False),
+                condition=models.Q(truth__isnull=True) | models.Q(rejected__isnull=True),
                 name="match_to_one_thing",
             )
         ]

@@ -4,6 +4,11 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 
+def name_kinds(apps, schema_editor):
+    """Queues without a threshold were those that a retriever fills."""
+    apps.get_model("review", "Queue").objects.filter(doubtful_below=0).update(kind="retriever")
+
+
 class Migration(migrations.Migration):
     dependencies = [
         ("extraction", "0006_matches"),
@@ -20,6 +25,7 @@ class Migration(migrations.Migration):
                 max_length=9,
             ),
         ),
+        migrations.RunPython(name_kinds, migrations.RunPython.noop, elidable=True),
         migrations.AlterField(
             model_name="queueitem",
             name="detection",

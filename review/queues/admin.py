@@ -12,11 +12,12 @@ class QueueAdmin(ReadOnlyAdmin[Queue]):
         "name",
         "namespace",
         "collection",
+        "kind",
         "doubtful_below",
         "waiting_count",
         "done_count",
         "created_at",
     )
     list_select_related = ("namespace", "collection")
-    list_filter = ("namespace",)
+    list_filter = ("namespace", "kind")
     search_fields = ("name", "public_id")

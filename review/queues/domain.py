@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from extraction.intake.models import Image
 from extraction.runs.hooks import WrittenChunk
-from extraction.runs.models import Collection, Detection
+from extraction.runs.models import Collection, Document
 from extraction.search.domain import ensure_retriever
 from extraction.search.models import Execution
 from extraction.truth import domain as truth
@@ -19,11 +19,15 @@ from mixcv.kernel.events import Happening, publish
 from mixcv.kernel.ids import slug
 from mixcv.tenancy.actors import Actor, person
 from mixcv.tenancy.models import User
-from review.queues.filling import NO_THRESHOLD, want_filling
+from review.queues.differing import put_differing
+from review.queues.doubtful import fill_doubtful, lock_doubtful
+from review.queues.filling import want_filling
+from review.queues.following import lock_for_whole_image
+from review.queues.holdout import ensure_holdout_queue as ensure_holdout_queue
+from review.queues.holdout import put_holdout_boxes, put_whole_images
+from review.queues.items import Waiting, leave
+from review.queues.items import settle_items as settle_items
 from review.queues.models import Queue, QueueItem
-from review.verdicts.domain.effects import Settled
-
-Waiting = QueueItem.State.WAITING
 
 
 def make_default_queue(collection: Collection) -> None:
@@ -64,94 +68,63 @@ def doubtful_stage(below: float) -> dict[str, object]:
 
 
 def fill_from_chunk(chunk: WrittenChunk) -> None:
-    """Put the doubtful ones of new detections into the collection's queues; inside the transaction that wrote them.
+    """Put new detections that are doubtful, say something else than is known, or lie on the holdout, into the
+    collection's queues; inside the transaction that wrote them.
 
-    What retrievers find among them follows after it.
+    What retrievers find among them follows after it, and so does what this version does not find any more.
     """
-    if chunk.detection_ids:
-        _fill_all(chunk)
+    queues = _lock_queues(chunk)
+    leave(chunk.superseded_ids, QueueItem.State.SUPERSEDED)
+    if chunk.document_ids:
+        documents = Document.objects.filter(pk__in=chunk.document_ids)
+        images = sorted(set(documents.values_list("image_id", flat=True)))
+        doubtful = [key for key, kind in queues if kind == Queue.Kind.DOUBTFUL]
+        holdout = [key for key, kind in queues if kind == Queue.Kind.HOLDOUT]
+        fill_doubtful(doubtful, chunk.detection_ids)
+        put_differing(queue_ids=doubtful, image_ids=images, detection_ids=chunk.detection_ids)
+        put_holdout_boxes(queue_ids=holdout, image_ids=images, detection_ids=chunk.detection_ids)
+        put_whole_images(queue_ids=holdout, image_ids=images)
     want_filling(chunk)
-    _leave(chunk.superseded_ids, QueueItem.State.SUPERSEDED)
 
 
-def _fill_all(chunk: WrittenChunk) -> None:
+def _lock_queues(chunk: WrittenChunk) -> list[tuple[int, str]]:
+    """The collection's queues with their kinds, locked together with all in which something superseded waits."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id FROM review_queue WHERE collection_id = %s ORDER BY id FOR NO KEY UPDATE",
-            [chunk.collection.pk],
-        )
-        for (queue_id,) in cursor.fetchall():
-            _fill(queue_id, chunk.detection_ids)
-
-
-# Which detections are drawn at random, and where they stand; drawn from the id, so that it is always the same.
-_CHANCE = """
-LATERAL (SELECT (hashint8extended(d.id, 1) & 2147483647) / 2147483648.0 < %(share)s AS audit,
-                (hashint8extended(d.id, 2) & 2147483647) / 2147483648.0 AS place) c
-"""
-
-
-def _lock_doubtful(queue: Queue, below: float) -> list[int]:
-    """What may wait under a threshold: undecided, and staying so until the end, as `lock_undecided` says."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            SELECT d.id FROM extraction_detection d, {_CHANCE}
-            WHERE d.collection_id = %(collection)s AND d.current AND d.decided_label = ''
-                AND (d.confidence < %(below)s OR c.audit)
-            ORDER BY d.id FOR SHARE OF d
+            """
+            SELECT id, kind, collection_id FROM review_queue WHERE collection_id = %s OR id IN (
+                SELECT queue_id FROM review_queueitem WHERE detection_id = ANY(%s) AND state = 'waiting')
+            ORDER BY id FOR NO KEY UPDATE
             """,
-            {"collection": queue.collection_id, "below": below, "share": settings.MIXCV_AUDIT_SHARE},
+            [chunk.collection.pk, chunk.superseded_ids],
         )
-        return [row[0] for row in cursor.fetchall()]
-
-
-def _fill(queue_id: int, detection_ids: Sequence[int]) -> int:
-    """Add items for those of some detections that are open, current, and under the queue's threshold.
-
-    They are this transaction's own, or held by it. Beside the doubtful ones goes a random share of all detections, sure
-    ones too, strewn among the others: rates of these alone say how good the detector is, where doubtful boxes make it
-    look worse.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            WITH new AS (
-                INSERT INTO review_queueitem
-                    (queue_id, detection_id, image_id, score, reason, state, source, created_at)
-                SELECT q.id, d.id, d.image_id,
-                    CASE WHEN c.audit THEN c.place * q.doubtful_below ELSE d.confidence END, '', 'waiting',
-                    CASE WHEN c.audit THEN 'audit' ELSE 'queue' END, now()
-                FROM review_queue q JOIN extraction_detection d ON d.collection_id = q.collection_id, {_CHANCE}
-                WHERE q.id = %(queue)s AND q.doubtful_below > 0 AND d.current AND d.decided_label = ''
-                    AND (d.confidence < q.doubtful_below OR c.audit) AND d.id = ANY(%(ids)s)
-                ON CONFLICT (queue_id, detection_id) DO NOTHING RETURNING 1)
-            UPDATE review_queue SET waiting_count = waiting_count + (SELECT count(*) FROM new) WHERE id = %(queue)s
-            RETURNING (SELECT count(*) FROM new)
-            """,
-            {"queue": queue_id, "ids": list(detection_ids), "share": settings.MIXCV_AUDIT_SHARE},
-        )
-        return int(cursor.fetchone()[0])
+        return [
+            (key, kind) for key, kind, collection in cursor.fetchall() if collection == chunk.collection.pk
+        ]
 
 
 def set_threshold(*, queue: Queue, below: float, by: Actor) -> Queue:
     """Let more or fewer boxes wait. Raises InvalidInput outside 0 to 1."""
     if not 0 < below <= 1:
         raise InvalidInput("The threshold must be above 0 and at most 1.", field="doubtful_below")
-    if queue.doubtful_below == NO_THRESHOLD:
+    if queue.kind == Queue.Kind.HOLDOUT:
+        raise InvalidInput("This queue has all that is open on the holdout.", field="doubtful_below")
+    if queue.kind == Queue.Kind.RETRIEVER:
         raise InvalidInput(
             "This queue has what its retriever finds; change the retriever.", field="doubtful_below"
         )
     with transaction.atomic():
-        held = _lock_doubtful(queue, below)
+        held = lock_doubtful(queue, below)
         row = Queue.objects.select_for_update(no_key=True).get(pk=queue.pk)
         row.doubtful_below = below
         row.save(update_fields=["doubtful_below"])
-        doubtful = QueueItem.objects.filter(queue=row, state=Waiting, source=QueueItem.Source.QUEUE)
+        doubtful = QueueItem.objects.filter(
+            queue=row, state=Waiting, source=QueueItem.Source.QUEUE, reason=""
+        )
         gone = doubtful.filter(score__gte=below).delete()[0]
         row.waiting_count -= gone
         row.save(update_fields=["waiting_count"])
-        _fill(row.pk, held)
+        fill_doubtful([row.pk], held)
         row.retriever.stages = [doubtful_stage(below)]
         row.retriever.save(update_fields=["stages"])
         publish(
@@ -161,53 +134,6 @@ def set_threshold(*, queue: Queue, below: float, by: Actor) -> Queue:
         )
     row.refresh_from_db()
     return row
-
-
-def settle_items(settled: Settled) -> None:
-    """Tick off what was decided and bring back what was taken back; inside the decision's transaction."""
-    _leave(settled.decided_ids, QueueItem.State.DONE)
-    if settled.open_ids:
-        # What a newer generation took the place of is nothing to decide any more.
-        current = set(
-            Detection.objects.filter(pk__in=settled.open_ids, current=True).values_list("pk", flat=True)
-        )
-        _move([key for key in settled.open_ids if key in current], QueueItem.State.DONE, Waiting)
-        gone = [key for key in settled.open_ids if key not in current]
-        _move(gone, QueueItem.State.DONE, QueueItem.State.SUPERSEDED)
-
-
-def _leave(detection_ids: Iterable[int], state: str) -> None:
-    keys = list(detection_ids)
-    if keys:
-        _move(keys, Waiting, state)
-
-
-def _move(detection_ids: Sequence[int], before: str, after: str) -> None:
-    """Move items between states and keep their queues' counts right. Queues are locked before their items."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT id FROM review_queue WHERE id IN
-                (SELECT queue_id FROM review_queueitem WHERE detection_id = ANY(%s) AND state = %s)
-            ORDER BY id FOR NO KEY UPDATE
-            """,
-            [list(detection_ids), before],
-        )
-        cursor.execute(
-            """
-            WITH moved AS (
-                UPDATE review_queueitem SET state = %(after)s
-                WHERE detection_id = ANY(%(ids)s) AND state = %(before)s RETURNING queue_id),
-            counts AS (SELECT queue_id, count(*) AS n FROM moved GROUP BY queue_id)
-            UPDATE review_queue q SET
-                waiting_count = waiting_count
-                    + CASE WHEN %(after)s = 'waiting' THEN n WHEN %(before)s = 'waiting' THEN -n ELSE 0 END,
-                done_count = done_count
-                    + CASE WHEN %(after)s = 'done' THEN n WHEN %(before)s = 'done' THEN -n ELSE 0 END
-            FROM counts WHERE q.id = counts.queue_id
-            """,
-            {"ids": list(detection_ids), "before": before, "after": after},
-        )
 
 
 def open_queue(*, queue: Queue, user: User) -> Execution:
@@ -271,9 +197,11 @@ def skip_image(*, queue: Queue, image: Image, user: User) -> None:
 
 
 def declare_complete(*, image: Image, user: User) -> None:
-    """The person saw the whole image: nothing is missing on it."""
+    """The person saw the whole image: nothing is missing on it. Where it waits as a whole, it is ticked off."""
     with transaction.atomic():
+        queues = lock_for_whole_image(image.pk)
         truth.declare_complete(image=image)
+        put_whole_images(queue_ids=queues, image_ids=[image.pk])
         publish(
             namespace_id=image.namespace_id,
             actor=person(user).name,

@@ -26,7 +26,7 @@ from review.queues.models import Queue, QueueItem
 
 log = logging.getLogger(__name__)
 MOST_ITEMS = 100_000
-# A queue of a retriever has no threshold: no detection is under 0.
+# A queue that a retriever fills, and that of the holdout, have no threshold: no detection is under 0.
 NO_THRESHOLD = 0.0
 TASK = "review.fill_queues"
 
@@ -73,7 +73,7 @@ def open_as_queues(*, retriever: Retriever, inputs: dict[str, Any], by: Actor) -
 
 def want_filling(chunk: WrittenChunk) -> None:
     """Have a task put what retrievers find among new detections into their queues, once these are there for all."""
-    queues = Queue.objects.filter(collection=chunk.collection, doubtful_below=NO_THRESHOLD)
+    queues = Queue.objects.filter(collection=chunk.collection, kind=Queue.Kind.RETRIEVER)
     if chunk.document_ids and any(fills_itself(one.retriever) for one in queues.select_related("retriever")):
         send = partial(app.send_task, TASK, args=[chunk.collection.pk, chunk.document_ids], queue="cpu")
         # A message that is lost leaves the new boxes to the next time that the queue is opened.
@@ -82,7 +82,7 @@ def want_filling(chunk: WrittenChunk) -> None:
 
 def fill_from_retrievers(*, collection_id: int, document_ids: Sequence[int]) -> None:
     """Put what retrievers find among new documents' boxes into their queues. Safe to run twice."""
-    queues = Queue.objects.filter(collection=collection_id, doubtful_below=NO_THRESHOLD)
+    queues = Queue.objects.filter(collection=collection_id, kind=Queue.Kind.RETRIEVER)
     for queue in queues.select_related("retriever__namespace").order_by("pk"):
         if not fills_itself(queue.retriever):
             continue
@@ -172,6 +172,7 @@ def _queue(retriever: Retriever, collection: Collection, *, several: bool) -> Qu
             "collection": collection,
             "retriever": retriever,
             "name": name[:100],
+            "kind": Queue.Kind.RETRIEVER,
             "doubtful_below": NO_THRESHOLD,
         },
     )
@@ -215,8 +216,9 @@ class NotRemovable(Conflict):
 
 
 def remove_queue(*, queue: Queue, by: Actor) -> None:
-    """Take a retriever's queue away; verdicts and the retriever stay. Raises NotRemovable for a collection's own."""
-    if queue.doubtful_below != NO_THRESHOLD:
+    """Take away a queue that somebody opened; verdicts and the retriever stay. Raises NotRemovable for a collection's
+    own."""
+    if queue.kind == Queue.Kind.DOUBTFUL:
         raise NotRemovable(f"{queue.name} belongs to its collection and goes with it.")
     with transaction.atomic():
         queue = Queue.objects.select_for_update().get(pk=queue.pk)

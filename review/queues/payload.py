@@ -30,6 +30,7 @@ def work_data(work: Work, colours: dict[str, int]) -> dict[str, Any]:
             "height": image.height,
             "name": work.document.slug,
             "crop": address(namespace, "image-crop", image.pk),
+            "whole": work.whole,
         },
         "boxes": [_box(box, colours, truth.get(box.id)) for box in work.boxes],
         "missed": [_missed(box) for box in work.missed],

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
 
-from django.db.models import Count, F, Window
+from django.db.models import Count, F, Q, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
@@ -16,6 +16,7 @@ from extraction.runs.models import Batch, Detection, Document
 from extraction.truth.models import GroundTruthBox
 from mixcv.tenancy.actors import person
 from mixcv.tenancy.models import Namespace, User
+from review.queues.holdout import holdout_left
 from review.queues.models import Queue, QueueItem
 from review.verdicts.models import Annotation, Label, Source
 
@@ -27,13 +28,19 @@ PAUSE_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class QueueCard:
-    """A queue as the list shows it. `thumbs`: the first waiting items, with detection and image."""
+    """A queue as the list shows it. `thumbs`: the first waiting items, with detection and image.
+
+    `held_out`: on the card of a collection's own queue, how many of its held-out images are not reviewed whole; None
+    where it has none. `holdout_queue`: the queue that completes them, where there is one.
+    """
 
     queue: Queue
     waiting: int
     done: int
     thumbs: list[QueueItem]
     running: bool
+    held_out: int | None = None
+    holdout_queue: Queue | None = None
 
     @property
     def problem(self) -> str:
@@ -55,7 +62,7 @@ def waiting_queues(namespace: Namespace) -> list[QueueCard]:
         .order_by("-waiting_count", "name", "pk")
     )
     ranked = (
-        QueueItem.objects.filter(queue__in=queues, state=QueueItem.State.WAITING)
+        QueueItem.objects.filter(queue__in=queues, state=QueueItem.State.WAITING, detection__isnull=False)
         .annotate(
             place=Window(RowNumber(), partition_by=F("queue"), order_by=[F("score").asc(), F("id").asc()])
         )
@@ -71,6 +78,8 @@ def waiting_queues(namespace: Namespace) -> list[QueueCard]:
             namespace=namespace, state__in=[Batch.State.OPEN, Batch.State.PROCESSING]
         ).values_list("collections", flat=True)
     )
+    left = holdout_left([q.collection_id for q in queues])
+    completing = {q.collection_id: q for q in queues if q.kind == Queue.Kind.HOLDOUT}
     return [
         QueueCard(
             q,
@@ -78,6 +87,8 @@ def waiting_queues(namespace: Namespace) -> list[QueueCard]:
             max(0, q.done_count),
             thumbs.get(q.pk, []),
             q.collection_id in running and _is_up(q),
+            left.get(q.collection_id) if q.kind == Queue.Kind.DOUBTFUL else None,
+            completing.get(q.collection_id),
         )
         for q in queues
     ]
@@ -126,7 +137,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Work:
-    """One image of a queue: its boxes by where they wait, what people drew on it, and the progress."""
+    """One image of a queue: its boxes by where they wait, what people drew on it, and the progress.
+
+    `whole`: it waits as a whole, for somebody to say that nothing is missing.
+    """
 
     queue: Queue
     image: Image
@@ -135,24 +149,39 @@ class Work:
     missed: list[GroundTruthBox]
     progress: Progress
     metadata: dict[str, object] = field(default_factory=dict)
+    whole: bool = False
 
 
 def work_on(queue: Queue, image: Image, user: User) -> Work:
-    """What a reviewer needs of an image: waiting boxes first by score, then the rest by falling confidence."""
+    """What a reviewer needs of an image: waiting boxes first by score, then the rest by falling confidence.
+
+    Boxes of an older look are among them where this queue asks about them.
+    """
     document = Document.objects.filter(collection_id=queue.collection_id, image=image).order_by("pk").first()
     if document is None:
         raise Document.DoesNotExist(f"{image} has no document in {queue.collection}")
     items = QueueItem.objects.filter(queue=queue, image=image)
-    rows = list(items.values_list("detection_id", "score", "state", "source"))
-    waiting = {key: score for key, score, state, _ in rows if state == QueueItem.State.WAITING}
-    by_chance = {key for key, _, _, source in rows if source == QueueItem.Source.AUDIT}
+    rows = list(items.values_list("detection_id", "score", "state", "source", "reason"))
+    waiting = {key: score for key, score, state, _, _ in rows if state == QueueItem.State.WAITING}
+    whole = waiting.pop(None, None) is not None
+    by_chance = {key for key, _, _, source, _ in rows if source == QueueItem.Source.AUDIT}
+    reasons = {key: reason for key, _, _, _, reason in rows if reason}
+    asked = [key for key, _, state, _, _ in rows if key and state != QueueItem.State.SUPERSEDED]
     detections = (
-        Detection.objects.filter(collection_id=queue.collection_id, image=image, current=True)
+        Detection.objects.filter(
+            Q(collection_id=queue.collection_id) | Q(pk__in=asked), image=image, current=True
+        )
         .select_related("object_class", "decided_class", "extractor_version")
         .order_by("rank", "pk")
     )
     boxes = [
-        _box(queue, detection, waits=detection.pk in waiting, by_chance=detection.pk in by_chance)
+        _box(
+            queue,
+            detection,
+            waits=detection.pk in waiting,
+            reason=reasons.get(detection.pk)
+            or reason_of(queue, detection, by_chance=detection.pk in by_chance),
+        )
         for detection in detections
     ]
     boxes.sort(key=lambda box: (not box.waits, waiting.get(box.id, 0.0), -box.confidence))
@@ -167,10 +196,11 @@ def work_on(queue: Queue, image: Image, user: User) -> Work:
         list(missed.select_related("object_class")),
         pace(queue, user),
         document.metadata,
+        whole,
     )
 
 
-def _box(queue: Queue, detection: Detection, *, waits: bool, by_chance: bool) -> BoxView:
+def _box(queue: Queue, detection: Detection, *, waits: bool, reason: str) -> BoxView:
     decided = detection.decided_class
     return BoxView(
         id=detection.pk,
@@ -188,7 +218,7 @@ def _box(queue: Queue, detection: Detection, *, waits: bool, by_chance: bool) ->
         decided_colour=decided.colour if decided else 0,
         revision=detection.revision,
         waits=waits,
-        reason=reason_of(queue, detection, by_chance=by_chance),
+        reason=reason,
     )
 
 
@@ -208,7 +238,9 @@ def reason_of(queue: Queue, detection: Detection, *, by_chance: bool = False) ->
         return f"{number} · between {scores[0][0]} and {scores[1][0]}"
     if detection.confidence < queue.doubtful_below:
         return f"{number} · under {queue.doubtful_below:.2f}"
-    if not queue.doubtful_below:
+    if queue.kind == Queue.Kind.HOLDOUT:
+        return f"{number} · on a held-out image"
+    if queue.kind == Queue.Kind.RETRIEVER:
         return f"{number} · found by {queue.retriever.name}"
     return f"{number} · sure enough"
 
@@ -283,7 +315,7 @@ def decision_text(row: Annotation) -> str:
 
 
 def waiting_total(namespace_id: int) -> dict[str, int]:
-    """For the navigation: boxes that wait. One that waits in several queues of its collection counts once."""
+    """For the navigation: what waits. A box that waits in several queues of its collection counts once."""
     rows = Queue.objects.filter(namespace_id=namespace_id, waiting_count__gt=0)
     by_collection: dict[int, list[tuple[int, int]]] = {}
     for key, collection, number in rows.values_list("pk", "collection", "waiting_count"):
@@ -299,4 +331,6 @@ def _distinct(shared: list[list[tuple[int, int]]]) -> int:
         return sum(max(number for _, number in queues) for queues in shared)
     keys = [key for queues in shared for key, _ in queues]
     items = QueueItem.objects.filter(queue__in=keys, state=QueueItem.State.WAITING)
-    return items.aggregate(boxes=Count("detection", distinct=True))["boxes"] or 0
+    whole = Count("image", distinct=True, filter=Q(detection=None))
+    found = items.aggregate(boxes=Count("detection", distinct=True), whole=whole)
+    return (found["boxes"] or 0) + (found["whole"] or 0)

@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from extraction.intake.models import Image
+from extraction.runs.domain import get_collection
 from extraction.runs.models import Detection, Document
 from extraction.search.queries import get_retriever
 from extraction.search.views import sent_inputs as sent_inputs
@@ -65,6 +66,19 @@ def open_retriever(request: AppRequest, retriever: str) -> HttpResponse:
     if len(queues) == 1:
         return redirect(address(request.namespace, "focus", queues[0].public_id))
     return redirect(address(request.namespace, "review"))
+
+
+@require_POST
+@needs(Role.MANAGER)
+def open_holdout(request: AppRequest, collection: str) -> HttpResponse:
+    """Let all that a collection's holdout lacks wait in a queue of its own, and go there."""
+    row = get_collection(request.namespace, collection)
+    try:
+        queue = domain.ensure_holdout_queue(collection=row, by=actor_of(request))
+    except DomainError as error:
+        messages.error(request, error.message)
+        return redirect(address(request.namespace, "review"))
+    return redirect(address(request.namespace, "focus", queue.public_id))
 
 
 @require_GET
@@ -165,9 +179,9 @@ def skip(request: AppRequest, queue: str) -> JsonResponse:
 @require_POST
 def complete(request: AppRequest, queue: str) -> JsonResponse:
     """The person saw the whole image: nothing else is on it."""
-    _queue(request, queue)
+    row = _queue(request, queue)
     domain.declare_complete(image=_image(request), user=request.user)
-    return JsonResponse({"complete": True})
+    return JsonResponse({"complete": True, "progress": progress_data(pace(row, request.user))})
 
 
 def _queue(request: AppRequest, ref: str) -> Queue:

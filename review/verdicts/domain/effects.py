@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from extraction.runs.domain import Decided, decide_detections
 from extraction.truth.domain import Truth, refresh_completeness, set_truth
+from extraction.truth.hooks import Rematched
+from extraction.truth.matches import drop_matches
+from extraction.truth.wishes import wish_matches
 from mixcv.kernel.geometry import Box
 from mixcv.kernel.registry import Registry
 from review.verdicts.models import VERDICTS, Annotation, Label
@@ -35,11 +38,18 @@ def settle_matched(detection_ids: list[int]) -> None:
         hook(Settled(detection_ids, []))
 
 
+def settle_rematched(changed: Rematched) -> None:
+    """Another look at the images decided about detections, or does so no more."""
+    if changed.decided_ids or changed.open_ids:
+        for hook in detections_settled:
+            hook(Settled(changed.decided_ids, changed.open_ids))
+
+
 def apply_decisions(*, rows: Sequence[Annotation]) -> None:
     """Bring detections, truth, queues and completeness into line with the annotations about `rows`' detections.
 
     Between two people the latest decision stands, and the box is marked as disputed where they differ. Labels of the
-    vocabulary have no effect.
+    vocabulary have no effect. What other looks at the images say is matched anew, soon after.
     """
     rows = [row for row in rows if row.label in Label.values]
     if not rows:
@@ -64,6 +74,7 @@ def apply_decisions(*, rows: Sequence[Annotation]) -> None:
             truths.append(Truth(images[key], key, "", None, None))
     truths += [_truth(row, None) for row in {r.pk: r for r in rows if r.detection_id is None}.values()]
     decide_detections(decided)
+    drop_matches(detection_ids)
     set_truth(truths)
     settled = Settled(
         [d.detection_id for d in decided if d.label], [d.detection_id for d in decided if not d.label]
@@ -71,6 +82,9 @@ def apply_decisions(*, rows: Sequence[Annotation]) -> None:
     for hook in detections_settled:
         hook(settled)
     refresh_completeness(row.image_id for row in rows)
+    wish_matches({row.image_id for row in rows if row.detection_id is not None})
+    # A drawn object is held by no detection: who writes some at this moment would not see it, nor be seen.
+    wish_matches({row.image_id for row in rows if row.detection_id is None}, looks=1)
 
 
 def _truth(row: Annotation, detection_id: int | None, *, disputed: bool = False) -> Truth:

@@ -171,6 +171,12 @@ def _stale(detection: Detection) -> StaleVerdict:
         .first()
     )
     details: dict[str, Any] = {"revision": detection.revision, "label": detection.decided_label}
+    if last is None and detection.decided_label:
+        return StaleVerdict(
+            "This object is known meanwhile: somebody decided it in another look at the image. Look again before you"
+            " decide.",
+            details=details,
+        )
     if last is None:
         return StaleVerdict(
             "The decision on this box was taken back meanwhile. Decide it again.", details=details
