@@ -42,6 +42,7 @@ def read_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--pool", type=_number, help="images to choose from; of a folder: all")
     parser.add_argument("--holdout", type=_number, help="images to measure on; of a folder: all")
     parser.add_argument("--orders", default=f"{OURS},{RANDOM},{ALL}", help="which arms, separated by commas")
+    parser.add_argument("--draw", type=int, default=0, help="other scenes of digits, to choose settings on")
     parser.add_argument("--plot", type=Path, help="an SVG to write")
     chosen = parser.parse_args(argv)
     for name, value in (FOLDER if chosen.dataset else DIGITS).items():
@@ -70,7 +71,7 @@ def run(chosen: argparse.Namespace, folder: Path) -> Results:
     if chosen.dataset:
         task = folder_of(chosen.dataset, pool=chosen.pool, holdout=chosen.holdout)
     else:
-        task = digits(folder / "scenes", pool=chosen.pool, holdout=chosen.holdout)
+        task = digits(folder / "scenes", pool=chosen.pool, holdout=chosen.holdout, draw=chosen.draw)
     settings = Settings(
         chosen.rounds, chosen.decisions, chosen.epochs, chosen.imgsz, chosen.batch, chosen.augmentation
     )

@@ -17,7 +17,7 @@ from mixcv.kernel.geometry import Box
 OURS, RANDOM, ALL = "ours", "random", "all"
 FIRST = "1.0.0"
 DOUBTFUL_BELOW = 0.7
-AT_ONCE = 1000
+AT_ONCE = 500
 WAIT_SECONDS = 3600
 
 Say = Callable[[str], None]
@@ -225,6 +225,11 @@ class Arm:
         self.client.extractors.wait(done.extractor_version_id, timeout=WAIT_SECONDS)
         self._clock("train", began)
         figures = [epoch["map50_95"] for epoch in done.epochs if epoch["map50_95"] is not None]
+        counts = done.counts
+        self.say(
+            f"{done.version} trained on {counts['train']} images and validated on {counts['val']} others: "
+            + " ".join(f"{figure:.2f}" for figure in figures)
+        )
         return done.version, max(figures, default=None)
 
     def measure(self, version: str, validation: float | None) -> Measured:
@@ -234,8 +239,8 @@ class Arm:
         started = self.client.evaluations.create(dataset_id="rounds", versions=names)
         done = self.client.evaluations.wait(started.evaluation_id, timeout=WAIT_SECONDS)
         self._clock("measure", began)
-        old, new = (one["metrics"] for one in done.versions)
-        gain = done.comparisons[0]["results"]["map50_95"]
+        old, new = done.versions
+        gain = done.comparisons[0]["map50_95"]
         return Measured(
             version,
             self.decisions,

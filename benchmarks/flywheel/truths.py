@@ -53,15 +53,21 @@ class Task:
     holdout: tuple[Known, ...]
 
 
-def digits(folder: Path, *, pool: int, holdout: int) -> Task:
-    """Scenes of all ten digits, of glyphs that the shipped weights have not seen; none is in both parts."""
+def digits(folder: Path, *, pool: int, holdout: int, draw: int = 0) -> Task:
+    """Scenes of all ten digits, of glyphs that the shipped weights have not seen; none is in both parts.
+
+    Another `draw` gives other scenes: settings are chosen on those.
+    """
     return Task(
         "digits",
         tuple(str(digit) for digit in range(10)),
-        tuple(_scenes(write_scenes(folder / "pool", split="demo", count=pool, seed=POOL_SEED), "pool")),
+        tuple(
+            _scenes(write_scenes(folder / "pool", split="demo", count=pool, seed=POOL_SEED + draw), "pool")
+        ),
         tuple(
             _scenes(
-                write_scenes(folder / "holdout", split="holdout", count=holdout, seed=HOLDOUT_SEED), "hold"
+                write_scenes(folder / "holdout", split="holdout", count=holdout, seed=HOLDOUT_SEED + draw),
+                "hold",
             )
         ),
     )
