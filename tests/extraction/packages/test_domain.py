@@ -97,9 +97,9 @@ def test_a_version_keeps_the_embedder_of_its_first_deployment(namespace, bring_u
 def test_promoting_keeps_its_history_and_what_serves_cannot_retire(namespace, bring_up):
     first = bring_up(domain.register_version(namespace=namespace, extractor="street", version="1.0.0"))
     second = bring_up(domain.register_version(namespace=namespace, extractor="street", version="2.0.0"))
-    domain.promote(version=second, by=SYSTEM, reason="better")
+    domain.promote(version=second, by=SYSTEM, reason="better by eye", override=True)
     changes = list(ProductionChange.objects.order_by("pk").values_list("version__version", "reason"))
-    assert changes == [("1.0.0", "the first version that was deployed"), ("2.0.0", "better")]
+    assert changes == [("1.0.0", "the first version that was deployed"), ("2.0.0", "better by eye")]
     with pytest.raises(domain.NotDeployable, match="in production"):
         domain.retire(version=second, by=SYSTEM)
     domain.retire(version=first, by=SYSTEM)
