@@ -10,7 +10,7 @@ JOBS   ?= 2
 PIP    := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up setup browser test test-slow check fmt bench demo-weights screenshots clean
+.PHONY: help demo up setup browser test test-slow check fmt bench flywheel demo-weights screenshots clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /	/' | awk -F'	' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -49,6 +49,11 @@ fmt: setup ## Format Python and templates
 
 bench: setup ## Measure against the budgets
 	$(BIN)/python -m benchmarks
+
+flywheel: setup ## Measure rounds of review and training (DATASET=FOLDER WEIGHTS=FILE ROUNDS= SEEDS= DECISIONS= EPOCHS= IMGSZ=)
+	@exec $(BIN)/python -m benchmarks.flywheel $(if $(DATASET),--dataset "$(DATASET)") $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
+	$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(DECISIONS),--decisions $(DECISIONS)) \
+	$(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(IMGSZ),--imgsz $(IMGSZ))
 
 demo-weights: setup ## Train the demo's small weights again
 	$(BIN)/python scripts/demo_weights.py

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.flywheel import report
 from benchmarks.flywheel.arm import ALL, OURS, RANDOM, Arm, Settings
-from benchmarks.flywheel.place import Installation, NoInstallation, ended_like_ctrl_c, installation
+from benchmarks.flywheel.place import ROOT, Installation, NoInstallation, ended_like_ctrl_c, installation
 from benchmarks.flywheel.report import Results
 from benchmarks.flywheel.truths import Task, digits, folder_of
 from extraction.packages.builtin import SHIPPED_WEIGHTS
@@ -22,6 +22,7 @@ from mixcv.kernel.errors import DomainError
 DIGITS = {"decisions": 300, "epochs": 20, "imgsz": 256, "pool": 180, "holdout": 72}
 FOLDER = {"decisions": 600, "epochs": 10, "imgsz": 320, "pool": 0, "holdout": 0}
 THRESHOLD = 0.25
+EXTRACTOR = "detector"
 
 
 def read_arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -43,7 +44,7 @@ def read_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--holdout", type=_number, help="images to measure on; of a folder: all")
     parser.add_argument("--orders", default=f"{OURS},{RANDOM},{ALL}", help="which arms, separated by commas")
     parser.add_argument("--draw", type=int, default=0, help="other scenes of digits, to choose settings on")
-    parser.add_argument("--plot", type=Path, help="an SVG to write")
+    parser.add_argument("--out", type=Path, default=ROOT / "var" / "flywheel", help="for figures and plot")
     chosen = parser.parse_args(argv)
     for name, value in (FOLDER if chosen.dataset else DIGITS).items():
         if getattr(chosen, name) is None:
@@ -82,7 +83,7 @@ def run(chosen: argparse.Namespace, folder: Path) -> Results:
         say(f"serving at {place.url}")
         for seed in range(1, chosen.seeds + 1):
             for order in chosen.orders.split(","):
-                _arm(place, task, order, seed, settings, chosen.weights, folder, results)
+                _arm(place, task, order, seed, settings, chosen, folder, results)
     return results
 
 
@@ -97,22 +98,22 @@ def _arm(
     order: str,
     seed: int,
     settings: Settings,
-    weights: Path,
+    chosen: argparse.Namespace,
     folder: Path,
     results: Results,
 ) -> None:
-    extractor = "detector"
+    """One namespace's way through all rounds; what is measured is kept round by round."""
     client = place.client(
-        namespace=f"{order} {seed}".replace(" ", "-"),
-        weights=weights,
-        extractor=extractor,
+        namespace=f"{order}-{seed}",
+        weights=chosen.weights,
+        extractor=EXTRACTOR,
         parameters={"image_size": settings.image_size, "threshold": THRESHOLD},
     )
     with client:
         arm = Arm(
             client,
             task,
-            extractor=extractor,
+            extractor=EXTRACTOR,
             order=order,
             seed=seed,
             settings=settings,
@@ -122,6 +123,7 @@ def _arm(
         for number in range(1, (1 if order == ALL else settings.rounds) + 1):
             measured = arm.round()
             results.add(order, seed, measured)
+            report.keep(results, chosen.out)
             say(report.progress(order, seed, number, measured))
 
 
@@ -139,9 +141,9 @@ def main() -> int:
         return 1
     say(f"{(time.monotonic() - began) / 60:.1f} min in all\n")
     print(report.table(results), flush=True)
-    if chosen.plot:
-        report.plot(results, chosen.plot)
-        print(f"\nThe plot is in {chosen.plot}.")
+    target = chosen.out / f"{results.dataset}.svg"
+    report.plot(results, target)
+    print(f"\nThe plot and all figures are in {target} and {target.with_suffix('.json').name}.")
     print(f"\n{report.last_line(results)}", flush=True)
     return 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from benchmarks.flywheel.arm import ALL, OURS, RANDOM, Measured
@@ -79,6 +79,26 @@ def _line(number: str, order: str, rows: Sequence[Measured]) -> str:
         f"| {mean(row.seconds for row in rows) / 60:,.0f} min | {mean(row.images for row in rows):,.0f} "
         f"| {mean(row.map50_95 for row in rows):.3f} ({seeds}) | {gains} |"
     )
+
+
+def keep(results: Results, folder: Path) -> None:
+    """All figures so far, as JSON."""
+    folder.mkdir(parents=True, exist_ok=True)
+    arms = {f"{order} {seed}": [asdict(row) for row in rows] for (order, seed), rows in results.arms.items()}
+    text = json.dumps({"dataset": results.dataset, "arms": arms}, indent=1)
+    (folder / f"{results.dataset}.json").write_text(f"{text}\n", encoding="utf-8")
+
+
+def kept(path: Path) -> Results:
+    """Figures that `keep` wrote."""
+    body = json.loads(path.read_text(encoding="utf-8"))
+    found = Results(body["dataset"])
+    for name, rows in body["arms"].items():
+        order, _, seed = name.rpartition(" ")
+        found.arms[order, int(seed)] = [
+            Measured(**{**row, "gain": (row["gain"][0], row["gain"][1], row["gain"][2])}) for row in rows
+        ]
+    return found
 
 
 def plot(results: Results, target: Path) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from benchmarks.flywheel.arm import ALL, OURS, RANDOM, Measured
-from benchmarks.flywheel.report import Results, last_line, plot, progress, table
+from benchmarks.flywheel.report import Results, keep, kept, last_line, plot, progress, table
 
 
 def measured(decisions, figure, **more):
@@ -65,3 +65,8 @@ def test_a_round_is_one_line():
     line = progress(OURS, 1, 2, measured(200, 0.5))
     assert "\n" not in line
     assert "+0.300 (+0.250 to +0.350) over version 1" in line
+
+
+def test_what_is_kept_comes_back(results, tmp_path):
+    keep(results, tmp_path / "out")
+    assert kept(tmp_path / "out" / "cells.json") == results

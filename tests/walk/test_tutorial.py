@@ -45,7 +45,7 @@ def page() -> Sections:
 
 
 def test_the_walks_leave_no_block_out(page: Sections) -> None:
-    """What the two walks below run, by section: of the last one, all but the training, which is done elsewhere."""
+    """What the two walks below run, by section; the training of the last one is run by test_training."""
     known = {
         1: {"python": 2, "bash": 1},
         2: {"bash": 2, "python": 1},
