@@ -30,7 +30,7 @@ def _describe(namespace: Namespace, jobs: Sequence[Job]) -> dict[int, Described]
             f"Detect in {row.bucket.name}" if not row.name else row.name,
             address(namespace, "batch", row.public_id),
             "images",
-            f"waits for {stuck[row.pk]}" if row.pk in stuck else "",
+            waits=f"waits for {stuck[row.pk]}" if row.pk in stuck else "",
         )
         for row in rows
         if row.job_id is not None

@@ -14,13 +14,14 @@ from mixcv.kernel.registry import Registry
 class Described:
     """A job for people: what it does, the page that shows it, and what its numbers count ("images", "batches").
 
-    `detail` stands in place of the time left, where something else is to be said ("waits for digits 1.0.0").
+    `detail` stands beside the numbers ("epoch 34 of 60"), `waits` in place of the time left ("waits for digits 1.0.0").
     """
 
     title: str
     href: str = ""
     unit: str = ""
     detail: str = ""
+    waits: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,12 +95,19 @@ class Work:
         return f"{self.shown_done:,} of {job.total:,}{unit}{rate}"
 
     @property
+    def line(self) -> str:
+        """The amount, and while it is live what the kind says beside it."""
+        return " · ".join(
+            words for words in (self.amount, self.about.detail if self.is_live else "") if words
+        )
+
+    @property
     def left(self) -> str:
         """What stands where the time left does: something to wait for, an estimate, or "counting"."""
         if self.is_stopping:
             return "being stopped"
-        if self.about.detail:
-            return self.about.detail
+        if self.about.waits:
+            return self.about.waits
         if self.job.state == Job.State.PENDING:
             return "waits for a worker"
         return (

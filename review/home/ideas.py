@@ -40,6 +40,8 @@ def ideas(state: State) -> list[Step]:
         (_watch, False),
     )
     found = [step for make, manages in makers if state.manages or not manages for step in make(state)]
+    if found and not state.images:
+        return found  # they begin with the first images
     return [*found, _well(state, bool(found))]
 
 
@@ -94,9 +96,12 @@ def _holdout(state: State) -> Iterator[Step]:
     wanted = any(line.candidate is not None or (line.number and not line.holdout) for line in state.lines)
     if queue is None or not queue.boxes or not wanted:
         return
-    reason = "Versions are measured on whole images of the holdout only; the more there are, the surer it is."
-    title = f"Complete {number_of(queue.boxes, 'holdout image')} of {queue.collection}"
-    yield Step(title, reason + _pace(queue), Place("focus", (queue.ref,)), "Start", queue)
+    waits = number_of(queue.boxes, "box or image", "boxes and images")
+    verb = "waits" if queue.boxes == 1 else "wait"
+    reason = f"{waits} {verb} there. Versions are measured only on pictures that are known whole."
+    yield Step(
+        f"Complete the holdout of {queue.collection}", reason, Place("focus", (queue.ref,)), "Start", queue
+    )
 
 
 def _build(state: State) -> Iterator[Step]:

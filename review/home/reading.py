@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from statistics import median
 
@@ -17,9 +18,10 @@ from extraction.truth.models import ImageReview
 from mixcv.kernel.models import Job
 from mixcv.tenancy.actors import person
 from mixcv.tenancy.models import Namespace, User
+from review.evaluation.gate import checks
 from review.home.lines import lines_of
 from review.home.rows import Rows
-from review.home.values import Failed, Place, State, WaitingQueue
+from review.home.values import Failed, Gate, Line, Place, State, WaitingQueue
 from review.quality.queries import Asked, stats
 from review.quality.rates import verdicts_in
 from review.queues.models import Queue
@@ -38,7 +40,7 @@ def state_of(
 ) -> State:
     """The same number of queries for any number of rows; `queues` with the fullest first, `waiting` boxes in all."""
     now = timezone.now()
-    lines = lines_of(rows, _complete_since(namespace, rows))
+    lines = _with_gate(rows, lines_of(rows, _complete_since(namespace, rows)))
     trained = next((run for run in rows.runs if run.produced_version is not None), None)
     month = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     ever = stats(namespace, Asked()).all.by_label
@@ -69,6 +71,20 @@ def state_of(
         lines=lines,
         last_trained=str(trained.produced_version) if trained else "",
     )
+
+
+def _with_gate(rows: Rows, lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    """The gate of the first version that wants a decision: home names what it lacks."""
+    for n, line in enumerate(lines):
+        one = line.candidate
+        if one is None or not one.evaluation:
+            continue
+        version = next(row for row in rows.versions if row.public_id == one.version)
+        gate = checks(version)
+        lacks = tuple(check.text for check in gate.checks if not check.passed)
+        known = replace(line, candidate=replace(one, gate=Gate(gate.open, lacks)))
+        return (*lines[:n], known, *lines[n + 1 :])
+    return lines
 
 
 def waiting_first(namespace: Namespace) -> list[Queue]:

@@ -56,7 +56,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class WaitingQueue:
-    """The queue to open first: `boxes` (or, in a holdout's, images) wait. `seconds`: at the reader's own pace."""
+    """A queue to open: `boxes` (in a holdout's also images) wait in it. `seconds`: at the reader's own pace."""
 
     ref: str
     collection: str

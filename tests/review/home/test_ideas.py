@@ -105,11 +105,11 @@ def well(**changes):
         # A version is to be measured and the holdout has gaps.
         (
             well(holdout_queue=HOLDOUT, lines=line(candidate=CANDIDATE)),
-            "Complete 12 holdout images of street",
-            "measured on whole images of the holdout",
+            "Complete the holdout of street",
+            "12 boxes and images wait there.",
             "focus",
         ),
-        (well(holdout_queue=HOLDOUT, lines=line(holdout=0)), "Complete 12 holdout images", "", "focus"),
+        (well(holdout_queue=HOLDOUT, lines=line(holdout=0)), "Complete the holdout", "", "focus"),
         # Nobody needs the holdout now: all is well.
         (well(holdout_queue=HOLDOUT), "All is decided", "", "images"),
         # Enough is reviewed: a dataset, the first or the next.
