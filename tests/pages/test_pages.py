@@ -40,6 +40,7 @@ def pages_of(desk: Desk) -> dict[str, str]:
         "collection": f"{home}collections/{collection.public_id}/",
         "batches": f"{home}batches/",
         "batch": f"{home}batches/{batch.public_id}/",
+        "tasks": f"{home}tasks/",
         "account": f"{desk.base}/account/",
         "not found": f"{home}nothing-here/",
     }
@@ -126,7 +127,10 @@ def test_an_empty_namespace_says_how_to_begin(tab: Any, desk: Desk) -> None:
     empty = factories.make_namespace("empty")
     factories.Membership.objects.create(namespace=empty, user=desk.user, role="manager")
     tab.goto(f"{desk.base}/n/empty/")
-    expect(tab.get_by_role("heading", name="Deploy a detector")).to_be_visible()
+    expect(tab.get_by_role("heading", name="Add the first images")).to_be_visible()
+    assert faults_of(tab) == []
+    tab.get_by_text("1 more idea").click()
+    expect(tab.get_by_role("link", name="Deploy a detector")).to_be_visible()
     tab.goto(f"{desk.base}/n/empty/review/")
     expect(tab.get_by_role("heading", name="No collection yet")).to_be_visible()
     assert faults_of(tab) == []

@@ -47,8 +47,9 @@ def test_from_signing_in_to_the_rows_of_what_was_decided(
     page.get_by_label("Name").fill("ines")
     page.get_by_label("Password").fill("correct horse")
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Deploy a detector")).to_be_visible()
-    page.get_by_role("link", name="See the detectors").click()
+    expect(page.get_by_role("heading", name="Add the first images")).to_be_visible()
+    page.get_by_text("1 more idea").click()
+    page.get_by_role("link", name="Deploy a detector").click()
     page.get_by_role("button", name="Deploy").click()
     expect(page.get_by_text("in production")).to_be_visible(timeout=SLOWLY)
     page.get_by_label("Name").fill("digits in scenes")
@@ -89,9 +90,9 @@ def test_from_signing_in_to_the_rows_of_what_was_decided(
     cards = page.get_by_role("region", name="Where things stand")
     for text in (
         f"{SCENES} images",
-        f"{waiting - 3} wait",
-        "4 verdicts",
-        f"{Detection.objects.count()} boxes",
+        f"{waiting - 3} boxes wait",
+        "4 decided this month",
+        f"{Detection.objects.count()} boxes found",
     ):
         expect(cards).to_contain_text(re.compile(text.replace(" ", r"\s+")))
     assert Image.objects.count() == SCENES

@@ -56,6 +56,7 @@ def zip_file(data: bytes) -> dict[str, Any]:
 
 
 def add_weights(tab: Any, version: str) -> None:
+    tab.get_by_text("More", exact=True).click()
     tab.get_by_role("link", name="Models").click()
     tab.get_by_label("File").set_input_files(
         {"name": "w.tar.gz", "mimeType": "application/gzip", "buffer": WEIGHTS}
@@ -84,6 +85,7 @@ def test_from_a_package_to_the_next_version(tab: Any, worker: Worker) -> None:
     tab.get_by_text("no deployed model 'yolo-detector_1_0_0'").wait_for(timeout=60_000)
     look(tab, "failed")
     add_weights(tab, "1.0.0")
+    tab.get_by_text("More", exact=True).click()
     tab.get_by_role("link", name="Detectors").click()
     tab.get_by_role("button", name="Deploy again").click()
     tab.get_by_text("in production").wait_for(timeout=60_000)

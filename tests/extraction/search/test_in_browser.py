@@ -41,6 +41,7 @@ def test_from_a_form_to_a_verdict(page: Any, live_server: Any) -> None:
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda line: faults.append(line.text) if "Content Security" in line.text else None)
     page.goto(f"{desk.base}/n/demo/")
+    page.get_by_text("More", exact=True).click()
     page.get_by_role("link", name="Retrievers").click()
     checked(page, desk.user, "retrievers")
     page.get_by_label("Name").fill("doubtful people")
