@@ -90,11 +90,11 @@ class Extractors(Manager):
     ) -> Row:
         """Put a version into production. Raises ApiError where the gate refuses it, unless an admin overrides."""
         body = given(version=version, reason=reason, override=override)
-        return self._create(f"extractors/{part(name)}/production", body)
+        return self._row("POST", f"extractors/{part(name)}/production", json=body, repeatable=True)
 
     def roll_back(self, name: str, *, reason: str | None = None) -> Row:
         """Put the version that was in production before there again."""
-        return self._create(f"extractors/{part(name)}/production/rollback", given(reason=reason))
+        return self._row("POST", f"extractors/{part(name)}/production/rollback", json=given(reason=reason))
 
     def undeploy(self, plugin_id: str) -> Row:
         return self._row("POST", f"plugins/{part(plugin_id)}/undeploy", repeatable=True)
