@@ -6,4 +6,5 @@ urlpatterns = [
     path("", include("review.quality.urls")),
     path("", include("review.datasets.urls")),
     path("", include("review.training.urls")),
+    path("", include("review.evaluation.urls")),
 ]

@@ -28,7 +28,7 @@ def interval_text(low: float, high: float, digits: int = 3) -> str:
 
 
 def direction(low: float | None, high: float | None) -> str:
-    """"good" or "poor" only where the interval leaves out zero, else "even"."""
+    """ "good" or "poor" only where the interval leaves out zero, else "even"."""
     if low is None or high is None:
         return "even"
     return "good" if low > 0 else "poor" if high < 0 else "even"

@@ -198,7 +198,10 @@ def matrix_of(pair: Pair, which: str) -> Matrix:
     ]
     values = old["rows"] if which == "old" and old else new["rows"]
     if which == "difference" and old:
-        values = [[after - before for before, after in zip(*two, strict=True)] for two in zip(old["rows"], values, strict=True)]
+        values = [
+            [after - before for before, after in zip(*two, strict=True)]
+            for two in zip(old["rows"], values, strict=True)
+        ]
     side = pair.old if which == "old" and pair.old else pair.new
     heat = _Heat.of(values, which == "difference")
     rows = [
@@ -222,13 +225,25 @@ class _Heat:
 
     @classmethod
     def of(cls, values: Sequence[Sequence[int]], difference: bool) -> _Heat:
-        wrong = [abs(value) for t, row in enumerate(values) for f, value in enumerate(row) if difference or t != f]
+        wrong = [
+            abs(value) for t, row in enumerate(values) for f, value in enumerate(row) if difference or t != f
+        ]
         return cls([sum(row) for row in values], max(wrong, default=0), difference)
 
     def level(self, truth: int, found: int, value: int) -> int:
         if self.difference or truth != found:
             share = abs(value) / self.largest if self.largest else 0.0
-            return 4 if share >= 0.6 else 3 if share >= 0.35 else 2 if share >= 0.15 else 1 if share >= 0.05 else 0
+            return (
+                4
+                if share >= 0.6
+                else 3
+                if share >= 0.35
+                else 2
+                if share >= 0.15
+                else 1
+                if share >= 0.05
+                else 0
+            )
         share = value / self.rows[truth] if self.rows[truth] else 0.0
         return 4 if share >= 0.8 else 3 if share >= 0.6 else 2 if share >= 0.4 else 1
 
@@ -258,7 +273,11 @@ def _cell(
         shown = pair.old
     text = signed(value, 0) if heat.difference else f"{value:,}"
     return MatrixCell(
-        text, pair.cell_at(shown, keys[truth], keys[found]), heat.level(truth, found, value), kind, f"{called}: {text}"
+        text,
+        pair.cell_at(shown, keys[truth], keys[found]),
+        heat.level(truth, found, value),
+        kind,
+        f"{called}: {text}",
     )
 
 

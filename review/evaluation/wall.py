@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import QuerySet
@@ -104,7 +103,9 @@ def asked_of(pair: Pair, data: Mapping[str, str]) -> Asked:
     names = {str(one["class_id"]): one["name"] for one in pair.row.classes}
     where, words = _where(pair, side, names, data)
     kept = {
-        name: data[name] for name in ("version", "truth", "found", "class", "threshold", "what") if data.get(name)
+        name: data[name]
+        for name in ("version", "truth", "found", "class", "threshold", "what")
+        if data.get(name)
     }
     query = "&".join(part for part in (pair.query, urlencode(kept)) if part)
     return Asked(where, side == pair.old, words, query)
@@ -126,7 +127,9 @@ def _where(
         what = data.get("what", "all")
         words = {"misses": "misses", "false_alarms": "falsely finds"}.get(what, "misses or falsely finds")
         at = _threshold(data["threshold"])
-        return CurvePoint(class_id, at, what), f"{who} {words} {name or 'objects'} from confidence {at:.2f} on"
+        return CurvePoint(
+            class_id, at, what
+        ), f"{who} {words} {name or 'objects'} from confidence {at:.2f} on"
     if class_id is None:
         raise NotFound("There is no such class in this evaluation.", field="class")
     return ClassErrors(class_id), f"{who} misses {name}, takes it for another or falsely finds it"
@@ -245,5 +248,3 @@ def _drawn(kind: str, box: ShownBox) -> Drawn:
         confidence=box.confidence,
         state=_STATES[box.state],
     )
-
-
