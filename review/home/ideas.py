@@ -31,6 +31,7 @@ def ideas(state: State) -> list[Step]:
         (_mend, True),
         (_begin, True),
         (_review, False),
+        (_mend_later, True),
         (_holdout, False),
         (_build, True),
         (_train, True),
@@ -46,8 +47,18 @@ def ideas(state: State) -> list[Step]:
 
 
 def _mend(state: State) -> Iterator[Step]:
+    yield from _failures(state, urgent=True)
+
+
+def _mend_later(state: State) -> Iterator[Step]:
+    """What nobody relies on yet, such as a detector beside the one that serves: boxes that wait come before it."""
+    yield from _failures(state, urgent=False)
+
+
+def _failures(state: State, *, urgent: bool) -> Iterator[Step]:
     for one in state.failed:
-        yield Step(one.title, one.error or "It stopped without a word.", one.at, one.action)
+        if one.urgent == urgent:
+            yield Step(one.title, one.error or "It stopped without a word.", one.at, one.action)
 
 
 def _begin(state: State) -> Iterator[Step]:
@@ -64,7 +75,7 @@ def _begin(state: State) -> Iterator[Step]:
     if state.ready_detectors and not state.collections:
         reason = "A collection runs one detector over a bucket, and over what comes into it."
         yield Step("Make a collection", reason, Place("detectors"), "Make a collection")
-    if state.images and state.collections and not state.documents and not state.detecting:
+    if state.images and state.collections and not state.documents and not (state.detecting or state.stuck):
         reason = f"None of the {number_of(state.images, 'image')} is looked at yet."
         yield Step("Run a detector over the images", reason, Place("detectors"), "Start a batch")
 

@@ -14,6 +14,7 @@ from extraction.imports.models import TruthImport
 from extraction.intake.models import Image, Object
 from extraction.packages.models import ExtractorVersion
 from extraction.runs.models import Batch, Collection
+from extraction.runs.queries import stuck_batches
 from extraction.truth.models import ImageReview
 from mixcv.kernel.models import Job
 from mixcv.tenancy.actors import person
@@ -47,6 +48,7 @@ def state_of(
     verdicts = verdicts_in(ever)
     since = _verdicts(namespace, trained.created_at) if trained else verdicts
     detecting, left = _detecting(namespace)
+    stuck = stuck_batches(namespace.pk) if detecting else 0
     collections, boxes, documents = _collected(namespace)
     seconds = _seconds_each(namespace, user)
     return State(
@@ -58,7 +60,8 @@ def state_of(
         collections=collections,
         ready_detectors=_with_state(rows, ExtractorVersion.State.READY),
         deploying=_with_state(rows, ExtractorVersion.State.DEPLOYING),
-        detecting=detecting,
+        detecting=detecting - stuck,
+        stuck=stuck,
         detect_left=left,
         waiting=waiting,
         decided_this_month=_verdicts(namespace, month),
@@ -167,9 +170,14 @@ def _failed(rows: Rows, since: datetime) -> list[Failed]:
     """What stopped and was not tried again: the newest version, run and evaluation of each extractor."""
     found: list[Failed] = []
     seen: set[int] = set()
+    serving = {one.pk for one in rows.extractors if one.production_id is not None}
+    ready = _with_state(rows, ExtractorVersion.State.READY)
     for version in rows.versions:
         if version.extractor_id not in seen and version.state == ExtractorVersion.State.FAILED:
-            found.append(Failed(f"{version} does not start", version.error, Place("detectors")))
+            urgent = version.extractor_id in serving or not ready
+            found.append(
+                Failed(f"{version} does not start", version.error, Place("detectors"), urgent=urgent)
+            )
         seen.add(version.extractor_id)
     seen = set()
     for run in rows.runs:

@@ -34,6 +34,8 @@ def _detect(state: State) -> Stage:
     if state.detecting:
         mark, words = "live", "running"
         line = f"{state.detect_left:,} left to look at, {number_of(state.boxes, 'box', 'boxes')} found"
+    elif state.stuck:
+        mark, words = "you", "waits for a detector"
     unit = "image" if state.images == 1 else "images"
     return Stage("Detect", mark, words, f"{state.images:,}", unit, line, Place("images"))
 
@@ -101,5 +103,5 @@ def _has_production(state: State) -> bool:
 def _compound(state: State) -> Stage:
     """Honest: classes that grow by themselves are not here yet; what they will grow from is counted."""
     unit = "verified object" if state.verified == 1 else "verified objects"
-    line = "to group and class anew; that is not here yet"
+    line = "grouping them is not here yet"
     return Stage("Compound", "", "", f"{state.verified:,}", unit, line, None)

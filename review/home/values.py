@@ -46,12 +46,13 @@ class Difference:
 
 @dataclass(frozen=True)
 class Failed:
-    """Something that stopped and needs a person."""
+    """Something that stopped and needs a person. `urgent`: before boxes that wait, too."""
 
     title: str
     error: str
     at: Place
     action: str = "See what to do"
+    urgent: bool = True
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,8 @@ class Line:
 
 @dataclass(frozen=True)
 class State:
-    """A namespace at a moment. `verified`: objects that people or imported truth say are there."""
+    """A namespace at a moment. `detecting`: batches at work, `stuck`: those that wait for a detector; `verified`:
+    objects that people or imported truth say are there."""
 
     manages: bool = True
     images: int = 0
@@ -136,6 +138,7 @@ class State:
     ready_detectors: int = 0
     deploying: int = 0
     detecting: int = 0
+    stuck: int = 0
     detect_left: int = 0
     waiting: int = 0
     decided_this_month: int = 0

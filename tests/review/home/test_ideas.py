@@ -63,6 +63,21 @@ def well(**changes):
             "No weights.",
             "detectors",
         ),
+        # Unless nobody relies on it: then boxes that wait come first, and it comes next.
+        (
+            well(
+                failed=(Failed("street does not start", "", Place("detectors"), urgent=False),), queue=QUEUE
+            ),
+            "Review 38 doubtful boxes",
+            "",
+            "focus",
+        ),
+        (
+            well(failed=(Failed("street does not start", "", Place("detectors"), urgent=False),)),
+            "street does not start",
+            "It stopped without a word.",
+            "detectors",
+        ),
         # Nothing there at all: first images, then a detector, then a collection of both.
         (State(), "Add the first images", "There is no picture yet", "images"),
         (State(images=9), "Deploy a detector", "No detector is ready", "detectors"),
@@ -215,6 +230,11 @@ def test_reviewers_are_told_only_of_what_they_may_do():
             ("live", "running", "1,200", "images", "796 left to look at, 9,000 boxes found"),
         ),
         (
+            well(stuck=1, detect_left=2),
+            0,
+            ("you", "waits for a detector", "1,200", "images", "9,000 boxes found"),
+        ),
+        (
             well(waiting=412, decided_this_month=2906),
             1,
             ("you", "needs you", "412", "boxes wait", "2,906 decided this month"),
@@ -252,7 +272,7 @@ def test_reviewers_are_told_only_of_what_they_may_do():
         (
             well(verified=1118),
             4,
-            ("", "", "1,118", "verified objects", "to group and class anew; that is not here yet"),
+            ("", "", "1,118", "verified objects", "grouping them is not here yet"),
         ),
     ],
 )
