@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
@@ -34,7 +33,11 @@ def wish_matches(image_ids: Iterable[int], *, looks: int = 2) -> None:
         )
         wished = cursor.rowcount
     if wished:
-        transaction.on_commit(partial(app.send_task, TASK, queue="cpu", expires=30), robust=True)
+        transaction.on_commit(_send, robust=True)
+
+
+def _send() -> None:
+    app.send_task(TASK, queue="cpu", expires=30)
 
 
 def wish_for_leaving(documents: QuerySet[Document]) -> None:

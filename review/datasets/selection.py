@@ -82,10 +82,12 @@ newest AS MATERIALIZED (
     JOIN extraction_document x ON x.image_id = c.id JOIN extraction_collection n ON n.id = x.collection_id
     JOIN extraction_extractorversion v ON v.id = n.extractor_version_id AND v.extractor_id = %(extractor)s
     ORDER BY x.image_id, v.id DESC, n.id DESC, x.id DESC),
+-- What another look decided was not judged in this one: it says nothing of what this look does not show.
 look AS (
-    SELECT n.image_id, count(*) FILTER (WHERE d.decided_label <> '') AS decided,
+    SELECT n.image_id, count(*) FILTER (WHERE d.decided_label <> '' AND m.id IS NULL) AS decided,
         count(*) FILTER (WHERE d.decided_label = '') AS undecided
-    FROM newest n JOIN extraction_detection d ON d.document_id = n.id AND d.current GROUP BY n.image_id),
+    FROM newest n JOIN extraction_detection d ON d.document_id = n.id AND d.current
+    LEFT JOIN extraction_detectionmatch m ON m.detection_id = d.id GROUP BY n.image_id),
 undecided AS MATERIALIZED (
     SELECT x.image_id, x.document_id AS doc, x.generation AS gen, class.to_id AS class_id, x.confidence, {_BOX}
     FROM newest n JOIN candidate c ON c.id = n.image_id

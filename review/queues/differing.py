@@ -95,7 +95,8 @@ _ONLY_NEW = ", wanted AS (SELECT * FROM differing), gone AS (SELECT NULL::bigint
 _WRITE = """,
 put AS (
     INSERT INTO review_queueitem (queue_id, detection_id, image_id, score, reason, state, source, created_at)
-    SELECT queue_id, id, image_id, score, reason, 'waiting', 'queue', now() FROM wanted ORDER BY queue_id, id
+    SELECT queue_id, id, image_id, score, reason, 'waiting', 'queue', clock_timestamp()
+    FROM wanted ORDER BY queue_id, id
     ON CONFLICT (queue_id, detection_id) DO UPDATE SET reason = excluded.reason, score = excluded.score
     WHERE review_queueitem.state = 'waiting' AND review_queueitem.source = 'queue'
         AND review_queueitem.reason <> excluded.reason

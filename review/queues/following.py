@@ -47,7 +47,8 @@ def lock_for_whole_image(image_id: int) -> list[int]:
 
 
 def let_items_go(documents: QuerySet[Document]) -> None:
-    """Before documents are deleted: what waits of them in other collections' queues goes, and is counted out."""
+    """Before documents are deleted: what waits of them in other collections' queues goes, and what waits because of
+    them in their own; counted out."""
     keys = list(documents.values_list("pk", flat=True))
     with connection.cursor() as cursor:
         cursor.execute(
@@ -56,9 +57,10 @@ def let_items_go(documents: QuerySet[Document]) -> None:
             JOIN extraction_detection d ON d.id = i.detection_id AND d.collection_id <> q.collection_id
             WHERE d.document_id = ANY(%(keys)s) AND i.state = 'waiting'
             UNION SELECT i.id, i.queue_id FROM extraction_document x
-            JOIN review_queue q ON q.collection_id = x.collection_id AND q.kind = 'holdout'
-            JOIN review_queueitem i ON i.queue_id = q.id AND i.image_id = x.image_id AND i.detection_id IS NULL
-            WHERE x.id = ANY(%(keys)s) AND i.state = 'waiting'
+            JOIN review_queue q ON q.collection_id = x.collection_id
+            JOIN review_queueitem i ON i.queue_id = q.id AND i.image_id = x.image_id
+            LEFT JOIN extraction_detection d ON d.id = i.detection_id
+            WHERE x.id = ANY(%(keys)s) AND i.state = 'waiting' AND d.collection_id IS DISTINCT FROM q.collection_id
             """,
             {"keys": keys},
         )

@@ -133,7 +133,7 @@ def put_whole_images(*, queue_ids: Sequence[int], image_ids: Sequence[int]) -> N
         cursor.execute(
             """
             WITH held AS (
-                SELECT DISTINCT q.id AS queue_id, x.image_id
+                SELECT DISTINCT q.id AS queue_id, x.image_id, true AS looked
                 FROM review_queue q JOIN extraction_document x ON x.collection_id = q.collection_id
                 JOIN extraction_image m ON m.id = x.image_id AND m.split = 'holdout'
                 WHERE q.id = ANY(%(queues)s) AND q.kind = 'holdout' AND x.image_id = ANY(%(images)s)),
@@ -141,14 +141,15 @@ def put_whole_images(*, queue_ids: Sequence[int], image_ids: Sequence[int]) -> N
                 SELECT id, queue_id, image_id, state FROM review_queueitem
                 WHERE queue_id = ANY(%(queues)s) AND image_id = ANY(%(images)s) AND detection_id IS NULL),
             plan AS MATERIALIZED (
-                SELECT queue_id, image_id, was.id, was.state AS before, CASE
-                    WHEN r.completeness IN ('complete', 'verified_empty') AND held.image_id IS NOT NULL THEN 'done'
-                    WHEN held.image_id IS NULL OR EXISTS (SELECT 1 FROM extraction_detection d
-                        WHERE d.image_id = image_id_of AND d.current AND d.decided_label = '') THEN 'superseded'
+                SELECT b.*, CASE
+                    WHEN NOT b.looked THEN 'superseded'
+                    WHEN r.completeness IN ('complete', 'verified_empty') THEN 'done'
+                    WHEN EXISTS (SELECT 1 FROM extraction_detection d
+                        WHERE d.image_id = b.image_id AND d.current AND d.decided_label = '') THEN 'superseded'
                     ELSE 'waiting' END AS after
-                FROM held FULL JOIN was USING (queue_id, image_id)
-                CROSS JOIN LATERAL (SELECT image_id AS image_id_of) one
-                LEFT JOIN extraction_imagereview r ON r.image_id = image_id_of),
+                FROM (SELECT queue_id, image_id, was.id, was.state AS before, held.looked IS NOT NULL AS looked
+                    FROM held FULL JOIN was USING (queue_id, image_id)) b
+                LEFT JOIN extraction_imagereview r ON r.image_id = b.image_id),
             made AS (
                 INSERT INTO review_queueitem (queue_id, image_id, score, reason, state, source, created_at)
                 SELECT queue_id, image_id, 1.5, '', 'waiting', 'queue', now() FROM plan

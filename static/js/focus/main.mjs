@@ -77,10 +77,10 @@ class Focus {
     if (before !== el) before ? before.replaceWith(el) : this.root.insertBefore(el, this.root.querySelector(".side"));
     const over = el.dataset.empty !== undefined;
     for (const does of ["missed", "skip"]) this.root.querySelector(`[data-does=${does}]`).setAttribute("aria-disabled", over);
-    if (over) { this.work = null; this.panel.show(null, "", true); this.panel.hint(""); return; }
+    if (over) { this.work = null; this.panel.show(null, "", { over: true }); this.panel.hint(""); return; }
     const id = Number(el.dataset.image);
     const on = {
-      changed: (box) => this.panel.show(box, this.work.image.name), select: (box) => this.focus(box), drawing: () => this.draw.active,
+      changed: (box) => this.tell(box), select: (box) => this.focus(box), drawing: () => this.draw.active,
     };
     const known = this.works.get(id);
     this.work = known?.el === el ? known : new Work(el, on);
@@ -90,7 +90,7 @@ class Focus {
     this.work.mount();
     this.showAhead();
     this.markComplete();
-    this.focus(this.work.waiting()[0] ?? this.work.boxes[0] ?? null);
+    this.focus(this.work.waiting()[0] ?? (this.work.whole ? null : this.work.boxes[0]) ?? null);
     this.work.stage.el.focus({ preventScroll: true });
     this.ahead.fill();
   }
@@ -100,8 +100,10 @@ class Focus {
   focus(box) {
     this.leaveBox();
     this.work.focus(box);
-    this.panel.show(box, this.work.image.name);
+    this.tell(box);
   }
+
+  tell(box) { this.panel.show(box, this.work.image.name, { whole: this.work.whole, any: this.work.boxes.length > 0 }); }
 
   leaveBox() { // a box that was moved and not saved goes back
     if (this.box?.before) this.work.edit.revert();
@@ -110,6 +112,7 @@ class Focus {
   advance() {
     const next = this.work.nextWaiting();
     if (next) this.focus(next);
+    else if (this.work.whole) this.focus(null); // the image itself is still to be judged
     else this.nextImage();
   }
 
@@ -242,16 +245,27 @@ class Focus {
     this.leaveBox();
     const next = work.boxes.slice(work.boxes.indexOf(this.box) + 1).find((box) => box.waits);
     if (next) { this.focus(next); return; }
-    if (work.waiting().length) this.outbox.push({ key: newKey(), url: this.urls.skip, body: { image_id: work.image.id }, image: work.image.id });
+    if (work.whole || work.waiting().length) this.outbox.push({ key: newKey(), url: this.urls.skip, body: { image_id: work.image.id }, image: work.image.id });
     this.nextImage();
   }
 
   declare() {
     const { work } = this;
-    if (work.declared) return;
+    if (work.declared || (work.whole && this.draw.active)) return;
+    if (work.whole) { this.tickOff(work); return; }
     work.complete = !work.complete;
     this.markComplete();
     if (work.complete && !work.waiting().length) this.sendComplete(work);
+  }
+
+  // An image that waits as a whole: said to miss nothing, it is done.
+  tickOff(work) {
+    work.whole = false;
+    work.complete = true;
+    this.count(1);
+    this.panel.log("confirmed", "Nothing is missing", newKey());
+    this.sendComplete(work);
+    this.nextImage();
   }
 
   sendComplete(work) {

@@ -36,21 +36,23 @@ export class Panel {
     return names.map((name) => ({ name, ...rows.get(name) }));
   }
 
-  show(box, where, over = false) {
+  // over: nothing waits; whole: the image itself does; any: there are boxes on it
+  show(box, where, { over = false, whole = false, any = false } = {}) {
     const { why, more, confirm } = this.slots;
     this.slots.where.textContent = where;
     this.slots.candidates.parentElement.hidden = !box;
     for (const button of this.decide) button.setAttribute("aria-disabled", box ? "false" : "true");
     if (!box) {
-      why.textContent = over ? "Nothing waits here" : "No box";
-      more.textContent = over ? "Z takes the last verdict back." : "N draws an object that was missed.";
+      why.textContent = over ? "Nothing waits here" : whole && any ? "All boxes here are decided" : whole ? "Nothing was found here" : "No box";
+      more.textContent = over ? "Z takes the last verdict back."
+        : whole ? "Draw what is missing, or say that nothing is missing." : "N draws an object that was missed.";
       this.slots.candidates.replaceChildren();
       confirm.textContent = "Confirm";
       return;
     }
     const verdict = verdictOf(box), word = WORD[verdict] ?? verdict;
     const number = box.confidence == null ? "" : `${box.confidence.toFixed(2)} · `;
-    why.textContent = box.label ? number + word : box.reason || number + box.name;
+    why.textContent = box.label && !box.waits ? number + word : box.reason || number + box.name;
     more.textContent = box.label
       ? `Decided: ${word}${box.label === "false_positive" ? "" : `, ${nameOf(box)}`}. A new verdict takes its place.`
       : `The detector says ${box.name}.`;

@@ -13,6 +13,7 @@ export class Work {
     this.boxes = [...this.data.boxes, ...this.data.missed].map((box) => this.plain(box));
     this.on = on;
     this.complete = false;
+    this.whole = Boolean(this.data.image.whole); // waits as a whole, for somebody to say that nothing is missing
   }
 
   plain(box) {
