@@ -7,7 +7,13 @@ import subprocess
 import sys
 import tempfile
 
-MEASURES = ("benchmarks.extraction", "benchmarks.annotations", "benchmarks.next_item", "benchmarks.export")
+MEASURES = (
+    "benchmarks.extraction",
+    "benchmarks.annotations",
+    "benchmarks.next_item",
+    "benchmarks.export",
+    "benchmarks.evaluation",
+)
 
 
 def main() -> None:
