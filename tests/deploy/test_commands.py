@@ -79,6 +79,7 @@ def prepare(environment: dict[str, str]) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_composed_commands_serve_over_tcp(environment: dict[str, str], tmp_path: Path) -> None:
     assert "log in as" in prepare(environment)
     assert "log in as" not in prepare(environment), "the login is shown once"

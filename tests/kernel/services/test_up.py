@@ -97,6 +97,7 @@ def test_it_serves_until_ctrl_c_and_leaves_nothing(home: Path) -> None:
     assert processes_of(home) == []
 
 
+@pytest.mark.slow
 def test_a_command_beside_it_uses_its_database_and_prints_only_its_own(home: Path) -> None:
     up = Up(home)
     up.wait_ready()
@@ -119,6 +120,7 @@ def test_a_command_alone_brings_its_own_database(home: Path) -> None:
     assert processes_of(home) == []
 
 
+@pytest.mark.slow
 def test_what_dies_is_started_again(home: Path) -> None:
     up = Up(home)
     up.wait_ready()
@@ -135,6 +137,7 @@ def test_what_dies_is_started_again(home: Path) -> None:
     assert processes_of(home) == []
 
 
+@pytest.mark.slow
 def test_killed_itself_it_leaves_nothing_running_and_starts_again(home: Path) -> None:
     up = Up(home)
     up.wait_ready()
@@ -161,6 +164,7 @@ def test_all_killed_it_starts_again(home: Path) -> None:
     assert processes_of(home) == []
 
 
+@pytest.mark.slow
 def test_it_takes_its_port_back_from_what_a_killed_one_left(home: Path) -> None:
     up = Up(home)
     up.wait_ready()
