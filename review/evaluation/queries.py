@@ -127,7 +127,7 @@ def images(
     where: Where | None = None,
     *,
     of_old: bool = False,
-) -> QuerySet[DatasetItem]:
+) -> QuerySet[Any]:
     """Holdout images behind a figure of the new version (`of_old`: of the old one), the most changed first.
 
     Rows have `new_errors`, `old_errors` and `change` (new less old; without `old` the new one's errors). All in one
