@@ -13,8 +13,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from extraction.intake.models import Image
-from extraction.truth.imported import SAME_OBJECT, box_of
+from extraction.truth.imported import box_of
 from extraction.truth.models import GroundTruthBox, ImageReview
+from extraction.truth.overlap import SAME_OBJECT
 from extraction.truth.wishes import wish_matches
 from mixcv.kernel.bulk import copy_in, update_all
 from mixcv.kernel.geometry import Box, iou

@@ -14,9 +14,10 @@ from extraction.runs.hooks import WrittenChunk
 from extraction.runs.models import Detection, Document
 from extraction.truth.finding import find_matches
 from extraction.truth.hooks import detections_matched
-from extraction.truth.imported import SAME_OBJECT, box_of
+from extraction.truth.imported import box_of
 from extraction.truth.matches import CONFIRMED, decided_by, drop_matches, keep_matches
 from extraction.truth.models import GroundTruthBox
+from extraction.truth.overlap import SAME_OBJECT
 from extraction.truth.wishes import wish_matches
 from mixcv.kernel.bulk import update_all
 from mixcv.kernel.geometry import Box, iou

@@ -162,8 +162,10 @@ def work_on(queue: Queue, image: Image, user: User) -> Work:
         raise Document.DoesNotExist(f"{image} has no document in {queue.collection}")
     items = QueueItem.objects.filter(queue=queue, image=image)
     rows = list(items.values_list("detection_id", "score", "state", "source", "reason"))
-    waiting = {key: score for key, score, state, _, _ in rows if state == QueueItem.State.WAITING}
-    whole = waiting.pop(None, None) is not None
+    waiting: dict[int | None, float] = {
+        key: score for key, score, state, _, _ in rows if state == QueueItem.State.WAITING
+    }
+    whole = None in waiting
     by_chance = {key for key, _, _, source, _ in rows if source == QueueItem.Source.AUDIT}
     reasons = {key: reason for key, _, _, _, reason in rows if reason}
     asked = [key for key, _, state, _, _ in rows if key and state != QueueItem.State.SUPERSEDED]

@@ -111,8 +111,9 @@ def test_matching_beside_verdicts_and_another_matching(documents):
     exact()
 
 
-def test_a_worker_matches_what_is_wished_for(documents):
+def test_a_worker_matches_what_is_wished_for(documents, worker):
     """Nobody calls the matching here."""
+    worker.start()
     seconds = next_look(documents, AGAIN)
     say(documents[0], "confirmed", box(documents[0], "bus").pk)
     wait_until(lambda: states(seconds[0])[0] == KNOWN, seconds=30)

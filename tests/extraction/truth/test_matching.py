@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from extraction.classes.domain import ensure_classes
 from extraction.classes.models import ObjectClass
+from extraction.intake.models import Image
 from extraction.runs.domain import delete_documents
 from extraction.truth.models import DetectionMatch, GroundTruthBox, ImageReview, MatchWish
 from extraction.truth.rematch import rematch
@@ -209,6 +210,7 @@ def test_the_number_of_statements_does_not_grow_with_the_images(namespace):
 
 def test_images_with_one_look_are_not_matched_again(namespace):
     documents = first_look(namespace)
+    Image.objects.update(split="train")
     MatchWish.objects.all().delete()
     confirm_all(documents)
     assert not MatchWish.objects.exists()

@@ -46,13 +46,17 @@ def held_out(collection, count=1, detections=()):
     return documents
 
 
+def in_training(collection, count=1):
+    Image.objects.filter(documents__in=make.make_detected(collection, count)).update(split="train")
+
+
 def ensure(collection):
     return domain.ensure_holdout_queue(collection=collection)
 
 
 def test_it_has_open_boxes_at_any_confidence_and_images_without_any(collection):
     (sure,), (bare,) = held_out(collection, detections=SURE), held_out(collection)
-    make.make_detected(collection, 2)
+    in_training(collection, 2)
     queue = ensure(collection)
     assert waiting(sure, "holdout") == [("bus", ""), ("", "")]
     assert (queue.waiting_count, queue.kind, queue.name) == (2, "holdout", "Complete the holdout")
@@ -69,7 +73,7 @@ def test_what_is_complete_already_does_not_wait(collection):
 
 
 def test_a_collection_without_a_holdout_is_refused(collection):
-    make.make_detected(collection)
+    in_training(collection)
     with pytest.raises(NoHoldoutImage, match="No image of street is held out"):
         ensure(collection)
 
@@ -159,7 +163,7 @@ def test_the_list_names_how_many_are_left_and_makes_the_queue(collection):
 
 
 def test_a_collection_without_a_holdout_says_so_on_the_page(collection):
-    make.make_detected(collection)
+    in_training(collection)
     page = browser(make.make_user(collection.namespace, role=Role.MANAGER)).post(
         f"/n/demo/collections/{collection.public_id}/holdout/", follow=True
     )
