@@ -137,7 +137,7 @@ def registry_page(namespace: Namespace) -> list[Registered]:
     models = list(models_of(namespace))
     loading = (
         ExtractorVersion.objects.filter(extractor__namespace=namespace)
-        .filter(~Q(models_named=[]) | Q(model_uses__isnull=False))
+        .filter(~Q(models_named=[]) | Q(model_uses__isnull=False) | Q(archive=None, weights__isnull=False))
         .exclude(state=ExtractorVersion.State.RETIRED)
         .distinct()
     )
@@ -157,7 +157,9 @@ def registry_page(namespace: Namespace) -> list[Registered]:
         candidates = [
             row
             for row in newest.values()
-            if fits and model.public_id not in needed[row.pk] and _loads(needed[row.pk], names, model.name)
+            if fits
+            and model.public_id not in needed[row.pk]
+            and (_loads(needed[row.pk], names, model.name) or _takes(row, model))
         ]
         page.append(Registered(model, users, candidates))
     return page
@@ -166,6 +168,12 @@ def registry_page(namespace: Namespace) -> list[Registered]:
 def _loads(needed: set[str], ids: set[str], name: str) -> bool:
     """Whether one of the ids needed is a version of this model, be it registered or not."""
     return bool(needed & ids) or any(one.rsplit("_", 3)[0] == name for one in needed)
+
+
+def _takes(version: ExtractorVersion, model: RegistryModel) -> bool:
+    """Whether a version of a built-in package would take these weights next: those called as its extractor is."""
+    own = version.archive_id is None and version.extractor.name == model.name
+    return own and version.weights_id != model.archive_id
 
 
 def production_of(extractor: Extractor) -> ExtractorVersion | None:

@@ -36,6 +36,7 @@ class TrainingProcess:
         self._messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._words: deque[str] = deque(maxlen=_LAST_LINES)
         self._process: subprocess.Popen[bytes] | None = None
+        self._threads: list[threading.Thread] = []
         self._home = Path(request["folder"]) / "home"
 
     def __enter__(self) -> TrainingProcess:
@@ -52,7 +53,9 @@ class TrainingProcess:
             start_new_session=True,
         )
         for stream, take in ((self._process.stdout, self._read), (self._process.stderr, self._listen)):
-            threading.Thread(target=take, args=(stream,), name="training", daemon=True).start()
+            thread = threading.Thread(target=take, args=(stream,), name="training", daemon=True)
+            thread.start()
+            self._threads.append(thread)
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):  # if it ended at once, the reader says why
             self._process.stdin.write(json.dumps(self.request).encode() + b"\n")
@@ -110,6 +113,8 @@ class TrainingProcess:
             code = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             return "The training process stopped talking and was ended."
+        for thread in self._threads:
+            thread.join(timeout=2)  # so that its last words are there
         if code == -signal.SIGKILL:
             return (
                 "The training process was killed by the system, most likely because memory ran out. Choose a smaller "

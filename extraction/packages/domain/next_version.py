@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from django.db import transaction
 
+from extraction.intake.models import Blob
+from extraction.packages import registry_files
 from extraction.packages.domain import deploying
 from extraction.packages.domain.errors import NotDeployable
 from extraction.packages.domain.registering import create_version
+from extraction.packages.files import keep_file
 from extraction.packages.manifest import normal_version
 from extraction.packages.models import ExtractorVersion, RegistryModel
 from mixcv.kernel.errors import Conflict
@@ -32,18 +36,22 @@ def next_version_from_model(
     """A version like `version` that loads `model` where its code names an older one; `deploy` asks for its start too.
 
     Without `new_version` it is the next major one that is free. The code stays as it is: the host is told which model
-    stands for which. Raises NotDeployable where the model is not deployed, LoadsNoModel, AlreadyExists.
+    stands for which; a built-in package is given the model's file as its weights. Raises NotDeployable where the
+    model is not deployed, LoadsNoModel, AlreadyExists.
     """
     if model.state != RegistryModel.State.DEPLOYED:
         raise NotDeployable(f"The model {model.public_id} is {model.state}. Deploy it first.")
-    overrides = version.model_overrides | dict.fromkeys(_replaced(version, model), model.public_id)
-    chosen = normal_version(new_version) if new_version else _next(version)
+    built_in = version.archive_id is None and bool(version.weights_name)
+    overrides = dict(version.model_overrides)
+    if not built_in:
+        overrides |= dict.fromkeys(_replaced(version, model), model.public_id)
+    chosen = normal_version(new_version) if new_version else next_number(version)
     fields: dict[str, Any] = {
         "package": version.package,
         "archive": version.archive,
         "manifest": {**version.manifest, "version": chosen},
-        "weights": version.weights,
-        "weights_name": version.weights_name,
+        "weights": _weights_of(model) if built_in else version.weights,
+        "weights_name": f"{model.public_id}.pt" if built_in else version.weights_name,
         "parameters": version.parameters,
         "models_named": version.models_named,
         "model_overrides": overrides,
@@ -56,6 +64,21 @@ def next_version_from_model(
         if deploy:
             deploying.deploy(version=row, by=by)
     return row
+
+
+def _weights_of(model: RegistryModel) -> Blob:
+    """The model's one weights file of PyTorch, or the one called best.pt. Raises LoadsNoModel."""
+    found = [Path(str(one["path"])) for one in registry_files.lay_out(model)]
+    found = [one for one in found if one.suffix in {".pt", ".pth"}]
+    chosen = [one for one in found if one.name == "best.pt"] or found
+    if len(chosen) != 1:
+        raise LoadsNoModel(
+            f"The model {model.public_id} has {len(found)} weights files of PyTorch; one, or one called best.pt, is "
+            "wanted.",
+            field="model_id",
+        )
+    folder = registry_files.models_folder(model.namespace_id) / model.public_id
+    return keep_file(namespace=model.namespace, path=folder / chosen[0])
 
 
 def _replaced(version: ExtractorVersion, model: RegistryModel) -> list[str]:
@@ -86,6 +109,6 @@ def _name_of(public_id: str) -> str:
     return public_id.rsplit("_", 3)[0]
 
 
-def _next(version: ExtractorVersion) -> str:
+def next_number(version: ExtractorVersion) -> str:
     taken = version.extractor.versions.values_list("version", flat=True)
     return f"{max(int(one.split('.')[0]) for one in taken) + 1}.0.0"

@@ -66,5 +66,5 @@ def trainable(tmp_path: Path, *, train: int = 10, test: int = 4) -> tuple[Extrac
     version = digits_version(namespace)
     bucket = factories.make_bucket(namespace, "scenes")
     scenes_with_truth(bucket, tmp_path / "truth", train=train, test=test)
-    dataset = create_dataset(namespace=namespace, extractor=version.extractor, name="Scenes", by=INES)
+    dataset = create_dataset(namespace=namespace, extractor=version.extractor, name="scenes", by=INES)
     return version, build_version(dataset=dataset, by=INES)

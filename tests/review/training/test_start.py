@@ -206,7 +206,7 @@ class TestBaseWeights:
 
     def test_a_model_that_is_not_deployed_is_refused(self, bare, tmp_path):
         self.model(bare[0], weights_file(tmp_path / "in", "best.pt"), state="registered")
-        with pytest.raises(NoBaseWeights, match="street-model_1_0_0 is registered. Deploy it first"):
+        with pytest.raises(NoBaseWeights, match=r"street-model_1_0_0 is registered\. Deploy it first"):
             self.begin(bare, "street-model")
 
     def test_weights_that_the_version_has_are_not_replaced(self, ground):
