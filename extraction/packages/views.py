@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
@@ -12,6 +13,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from extraction.packages import domain, presenters
+from extraction.packages.domain.next_version import next_number
 from extraction.packages.forms import ModelForm
 from extraction.packages.models import ExtractorVersion, RegistryModel
 from extraction.packages.queries import (
@@ -20,16 +22,19 @@ from extraction.packages.queries import (
     extractors_of,
     get_model,
     get_version,
+    history_of,
     models_needed,
     registry_page,
+    version_before,
 )
 from mixcv.kernel.errors import DomainError, InvalidInput
-from mixcv.tenancy.addresses import address
+from mixcv.tenancy.addresses import address, address_if_there
 from mixcv.tenancy.models import Namespace, Role
 from mixcv.tenancy.queries import at_least
 from mixcv.tenancy.request import AppRequest, actor_of, needs
 
 SHOWN_DEPLOYMENTS = 10
+SHOWN_CHANGES = 10
 
 
 def versions_context(namespace: Namespace) -> dict[str, Any]:
@@ -56,6 +61,8 @@ def detector(request: AppRequest, version: str) -> HttpResponse:
         "models": models_needed(row),
         "collections": collections_using(row),
         "deployments": list(row.deployments.all()[:SHOWN_DEPLOYMENTS]),
+        "history": list(history_of(row.extractor)[:SHOWN_CHANGES]),
+        "before": version_before(row.extractor) if row.extractor.production_id == row.pk else None,
     }
     return render(request, "extraction/packages/detector.html", context)
 
@@ -86,12 +93,50 @@ def _taken(request: AppRequest, file: UploadedFile[Any] | None) -> ExtractorVers
 
 @require_POST
 @needs(Role.MANAGER)
+def promote(request: AppRequest, version: str) -> HttpResponse:
+    """Put a version into production; a gate that is closed says why, and where one sees it."""
+    row = get_version(request.namespace, version)
+    try:
+        domain.promote(version=row, by=actor_of(request), reason=request.POST.get("reason", "")[:1000])
+    except domain.GateClosed as refused:
+        context = {"here": "detectors", "version": row, **_refusal(request.namespace, row, refused)}
+        return render(request, "extraction/packages/refused.html", context, status=refused.status)
+    messages.success(request, f"{row} is in production.")
+    return redirect(address(request.namespace, "detectors"))
+
+
+def _refusal(namespace: Namespace, row: ExtractorVersion, refused: domain.GateClosed) -> dict[str, Any]:
+    """The checks, and the comparison that they speak of, where there is one already."""
+    checks = refused.details.get("checks", [])
+    measured = refused.details.get("evaluation_id")
+    page = address_if_there(namespace, "compare", measured) if measured else ""
+    start = address_if_there(namespace, "versions")
+    return {
+        "checks": checks or [{"passed": False, "text": refused.message}],
+        "compare": f"{page}?{urlencode({'new': row.public_id})}" if page else "",
+        "start": f"{start}?{urlencode({'new': row.public_id})}#start" if start else "",
+    }
+
+
+@require_POST
+@needs(Role.MANAGER)
+def roll_back(request: AppRequest, version: str) -> HttpResponse:
+    """From the version in production to the one before it."""
+    row = get_version(request.namespace, version)
+    before = domain.roll_back(
+        extractor=row.extractor, by=actor_of(request), reason=request.POST.get("reason", "")[:1000]
+    )
+    messages.success(request, f"{before} is in production again.")
+    return redirect(address(request.namespace, "detector", before.public_id))
+
+
+@require_POST
+@needs(Role.MANAGER)
 def change_version(request: AppRequest, version: str, verb: str) -> HttpResponse:
     verbs: dict[str, tuple[Callable[..., object], str]] = {
         "deploy": (domain.deploy, "is being deployed"),
         "undeploy": (domain.undeploy, "is not deployed any more"),
         "retire": (domain.retire, "is retired"),
-        "promote": (domain.promote, "is in production"),
         "delete": (domain.delete_version, "is deleted"),
     }
     if verb not in verbs:
@@ -157,17 +202,23 @@ def change_model(request: AppRequest, model: str, verb: str) -> HttpResponse:
     return redirect(address(request.namespace, "models"))
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @needs(Role.MANAGER)
 def next_version(request: AppRequest, model: str, version: str) -> HttpResponse:
-    """The next version of a detector with these weights, on its way up already."""
+    """The next version of a detector with these weights: first what it would be; by POST made and on its way up."""
+    base, weights = get_version(request.namespace, version), get_model(request.namespace, model)
+    if request.method != "POST":
+        context = {"here": "models", "base": base, "model": weights, "number": next_number(base)}
+        context["loads"] = [one for one in models_needed(base) if one != weights.public_id]
+        return render(request, "extraction/packages/next_version.html", context)
     made = domain.next_version_from_model(
-        version=get_version(request.namespace, version),
-        model=get_model(request.namespace, model),
+        version=base,
+        model=weights,
+        new_version=request.POST.get("number") or None,
         deploy=True,
         by=actor_of(request),
     )
-    messages.success(request, f"{made} is being deployed.")
+    messages.success(request, f"{made} with {weights.public_id} is being deployed.")
     return redirect(address(request.namespace, "detector", made.public_id))
 
 

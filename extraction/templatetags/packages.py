@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from django import template
 
+from extraction.packages.models import ExtractorVersion
+from extraction.packages.queries import models_needed
+
 register = template.Library()
 
 
@@ -29,3 +32,11 @@ def version_word(state: str) -> str:
 def first_line(text: str) -> str:
     """A failure without the host's last words, which stand below it."""
     return text.partition("\n")[0]
+
+
+@register.filter
+def weights_of(version: ExtractorVersion) -> str:
+    """Which weights a version runs: its file, the registry's models that it loads, or what its package brings."""
+    return (
+        ", ".join(filter(None, [version.weights_name, *models_needed(version)])) or "what its package brings"
+    )

@@ -70,6 +70,7 @@ def add_weights(tab: Any, version: str) -> None:
     row.get_by_text("weights/best.pt").wait_for()
 
 
+@pytest.mark.slow
 def test_from_a_package_to_the_next_version(tab: Any, worker: Worker) -> None:
     bad = package_zip("import socket\n", packages.MANIFEST.replace("embedding_dim", "dimensions"))
     tab.get_by_label("Package as a zip").set_input_files(zip_file(bad))
@@ -93,7 +94,10 @@ def test_from_a_package_to_the_next_version(tab: Any, worker: Worker) -> None:
     look(tab, "detectors")
     add_weights(tab, "2.0.0")
     look(tab, "models")
-    tab.get_by_role("button", name="New version of trial").click()
+    tab.get_by_role("link", name="New version of trial").click()
+    tab.get_by_role("heading", name="trial 2.0.0: the code of 1.0.0 with the weights yolo-detector_2_0_0").wait_for()
+    look(tab, "next")
+    tab.get_by_role("button", name="Make and deploy trial 2.0.0").click()
     tab.get_by_role("heading", name="trial 2.0.0").wait_for()
     tab.get_by_role("link", name="Detectors").first.click()
     tab.get_by_role("button", name="Put into production").wait_for(timeout=60_000)

@@ -9,7 +9,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from extraction.packages import domain
+from extraction.packages.domain.versions import set_production
 from extraction.packages.models import Deployment, ExtractorVersion, RegistryModel
+from mixcv.tenancy.actors import SYSTEM
 from mixcv.tenancy.models import Namespace, Role
 from tests import factories as make
 from tests.extraction.packages import packages
@@ -141,7 +143,10 @@ def test_new_weights_make_the_next_version_by_one_button(namespace: Namespace) -
     page = manager.get("/n/demo/models/").content.decode()
     button = f"/n/demo/models/yolo-detector_2_0_0/versions/{row.public_id}/"
     assert button in page
-    made = manager.post(button)
+    named = manager.get(button).content.decode()
+    assert "trial 2.0.0: the code of 1.0.0 with the weights yolo-detector_2_0_0" in named
+    assert not ExtractorVersion.objects.filter(public_id="trial_2_0_0").exists()
+    made = manager.post(button, {"number": "2.0.0"})
     assert made.headers["Location"] == "/n/demo/detectors/trial_2_0_0/"
     following = ExtractorVersion.objects.get(public_id="trial_2_0_0")
     assert (following.state, following.model_overrides) == (
@@ -154,6 +159,43 @@ def test_new_weights_make_the_next_version_by_one_button(namespace: Namespace) -
     assert "yolo-detector_2_0_0" in manager.get("/n/demo/detectors/trial_2_0_0/").content.decode()
 
 
+def test_each_version_names_its_weights(namespace: Namespace) -> None:
+    version(namespace)
+    make.make_version(namespace, "plain")
+    page = client_of(Role.REVIEWER).get("/n/demo/detectors/").content.decode()
+    assert "yolo-detector_1_0_0" in page
+    assert "what its package brings" in page
+
+
+def test_a_closed_gate_refuses_in_words_and_leads_to_the_comparison(namespace: Namespace) -> None:
+    manager = client_of(Role.MANAGER)
+    first, second = make.make_version(namespace, "street"), make.make_version(namespace, "street", "2.0.0")
+    assert manager.post(f"/n/demo/detectors/{first.public_id}/promote/").status_code == 302
+    refused = manager.post(f"/n/demo/detectors/{second.public_id}/promote/")
+    assert refused.status_code == 409
+    page = refused.content.decode()
+    assert "street 2.0.0 was not put into production: its gate is closed" in page
+    assert "was never measured beside street 1.0.0" in page
+    assert "/n/demo/versions/?new=street_2_0_0#start" in page
+    first.extractor.refresh_from_db()
+    assert first.extractor.production_id == first.pk
+
+
+def test_rolling_back_and_the_history_of_production(namespace: Namespace) -> None:
+    manager = client_of(Role.MANAGER)
+    first, second = make.make_version(namespace, "street"), make.make_version(namespace, "street", "2.0.0")
+    for row in (first, second):
+        set_production(row, actor=SYSTEM, reason=f"try {row.version}")
+    page = manager.get(f"/n/demo/detectors/{second.public_id}/").content.decode()
+    assert "try 1.0.0" in page
+    assert "Roll back to 1.0.0" in page
+    answer = manager.post(f"/n/demo/detectors/{second.public_id}/roll-back/", {"reason": "worse at night"})
+    assert answer.headers["Location"] == f"/n/demo/detectors/{first.public_id}/"
+    page = manager.get(answer.headers["Location"]).content.decode()
+    assert "back from 2.0.0" in page
+    assert "worse at night" in page
+
+
 def test_a_package_that_loads_other_models_gets_no_button(namespace: Namespace) -> None:
     version(namespace, code=packages.FICKLE.replace("os.system(", "str("))
     model(namespace)
@@ -164,6 +206,8 @@ PAGES = ["detectors/", "detectors/state/", "detectors/trial_1_0_0/", "models/", 
 POSTS = [
     "detectors/upload/",
     "detectors/trial_1_0_0/deploy/",
+    "detectors/trial_1_0_0/promote/",
+    "detectors/trial_1_0_0/roll-back/",
     "detectors/trial_1_0_0/delete/",
     "models/yolo-detector_2_0_0/deploy/",
     "models/yolo-detector_2_0_0/delete/",
