@@ -86,3 +86,14 @@ def test_nothing_found_at_all_is_nothing_and_not_unknown():
     figures = coco_figures(holdout, boxes_of([[], []], CLASSES))
     assert (figures.map50_95, figures.ar100) == (0.0, 0.0)
     assert figures.ap50_95 == [0.0, -1.0, -1.0, -1.0]
+
+
+def test_a_class_whose_images_are_not_drawn_is_unknown_and_not_bad():
+    truth = [[[7, 1.0, *BOX]], [[11, 1.0, *BOX]]]
+    found = [[[7, 0.9, *BOX]], [[11, 0.9, *BOX]]]
+    holdout = holdout_of(truth)
+    none = np.zeros(2, dtype=np.int64)
+    weights = np.array([[2, 0], [0, 2]], dtype=np.float32)
+    ours = replicate(ranked(holdout, boxes_of(found, CLASSES)), Counts(none, none, none), weights)
+    assert np.isnan(ours.ap50_95[:, :2]).tolist() == [[False, True], [True, False]]
+    assert ours.map50_95.tolist() == [1, 1]
