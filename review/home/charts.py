@@ -12,7 +12,7 @@ from review.quality.charts import Point, Tick, day_text
 WIDTH, HEIGHT = 820, 232
 LEFT, RIGHT, TOP, BOTTOM = 40, 58, 10, 24
 STEPS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.25)
-LEAST_SPAN = timedelta(hours=1)
+LEAST_SPAN, LEAST_SPAN_OF_RATES = timedelta(hours=1), timedelta(days=7)
 X_TICKS = 5
 LABEL_WIDTH = 110
 
@@ -30,10 +30,16 @@ class Measured:
 
 @dataclass(frozen=True)
 class Mark:
-    """Something that happened; `label` is empty where there is no room beside the one before."""
+    """Something that happened. `label` stands right of it, or left at the end of the chart; empty where there is no
+    room beside the one before."""
 
     x: float
     label: str
+    anchor: str = "start"
+
+    @property
+    def label_dx(self) -> int:
+        return 6 if self.anchor == "start" else -6
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ def series_of(
     percent: bool = False,
 ) -> Series:
     """`measured`, at least one, rising in time; `happened`: marks with their labels; the axis ends at `until`."""
-    first, span = _span(measured, happened, until)
+    first, span = _span(measured, happened, until, LEAST_SPAN_OF_RATES if percent else LEAST_SPAN)
     bottom, top, step = _scale(measured)
 
     def x(at: datetime) -> float:
@@ -97,14 +103,15 @@ def series_of(
 
 
 def _span(
-    measured: Sequence[Measured], happened: Sequence[tuple[datetime, str]], until: datetime
+    measured: Sequence[Measured], happened: Sequence[tuple[datetime, str]], until: datetime, least: timedelta
 ) -> tuple[datetime, timedelta]:
-    """From the first measurement, or from what happened shortly before it, to the end."""
+    """From the first measurement, or from what happened shortly before it, to the end; at least so long."""
     first = measured[0].at
     early = [at for at, _ in happened if at < first]
     if early and first - max(early) < (until - first):
         first = max(early)
-    return first, max(until - first, LEAST_SPAN)
+    first = min(first, until - least)
+    return first, until - first
 
 
 def _scale(measured: Sequence[Measured]) -> tuple[float, float, float]:
@@ -151,9 +158,11 @@ def _marks(places: Sequence[tuple[float, str]]) -> list[Mark]:
     found: list[Mark] = []
     free = 0.0
     for x, label in places:
-        room = x >= free and x + LABEL_WIDTH <= WIDTH
-        found.append(Mark(x, label if room else ""))
-        free = x + LABEL_WIDTH if room else free
+        at_end = x + LABEL_WIDTH > WIDTH
+        room = x - LABEL_WIDTH >= free if at_end else x >= free
+        found.append(Mark(x, label if room else "", "end" if at_end else "start"))
+        if room:
+            free = x if at_end else x + LABEL_WIDTH
     return found
 
 

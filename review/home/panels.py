@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from review.verdicts.models import Label
 
 MOST_VERSIONS = 6
 WEEKS = 12
+MOST_DAYS = 14
 
 
 @dataclass(frozen=True)
@@ -75,21 +77,32 @@ def _put_into_production(rows: Rows, extractor: Extractor) -> list[tuple[datetim
 
 
 def _confirmed(namespace: Namespace, now: datetime) -> Quality:
+    """By day; by week where there are many."""
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     first = today - timedelta(days=today.weekday(), weeks=WEEKS - 1)
-    weeks = stats(namespace, Asked(after=first, interval="week")).series
+    days = {one.start: one.by_label for one in stats(namespace, Asked(after=first, interval="day")).series}
+    by_label = {at: labels for at, labels in days.items() if at is not None and verdicts_in(labels)}
+    word = ""
+    if len(by_label) > MOST_DAYS:
+        word = "Week of "
+        by_label = _by_week(by_label)
     measured = []
-    for week in weeks:
-        rate = rates_of(week.by_label)[Label.CONFIRMED]
-        if week.start is not None and rate.value is not None and verdicts_in(week.by_label):
-            measured.append(
-                Measured(week.start, rate.value, rate.low, rate.high, f"Week of {day_text(week.start)}")
-            )
+    for at, labels in sorted(by_label.items()):
+        rate = rates_of(labels)[Label.CONFIRMED]
+        if rate.value is not None:
+            measured.append(Measured(at, rate.value, rate.low, rate.high, f"{word}{day_text(at)}"))
     if not measured:
         return Quality("", None, "")
     note = "share of judged boxes that stood as found, with its 95% interval; mAP follows with the first comparison"
     series = series_of(measured, [], until=max(now, measured[-1].at), percent=True)
     return Quality(note, series, f"The confirmed rate {series.summary}")
+
+
+def _by_week(days: dict[datetime, Counter[str]]) -> dict[datetime, Counter[str]]:
+    weeks: dict[datetime, Counter[str]] = {}
+    for at, labels in days.items():
+        weeks.setdefault(at - timedelta(days=at.weekday()), Counter()).update(labels)
+    return weeks
 
 
 @dataclass(frozen=True)
@@ -123,7 +136,7 @@ def version_rows(rows: Rows, state: State) -> list[VersionRow]:
     candidates = {line.candidate.version: line.candidate for line in state.lines if line.candidate}
     for version in rows.versions[: max(0, MOST_VERSIONS - len(found))]:
         base = _compared_to(rows, version)
-        _, change = compared_with(rows, version.pk, base.pk) if base else ("", None)
+        evaluation, change = compared_with(rows, version.pk, base.pk) if base else ("", None)
         value = values.get(version.pk)
         mark, words = _standing(rows, version)
         if candidate := candidates.get(version.public_id):
@@ -132,7 +145,7 @@ def version_rows(rows: Rows, state: State) -> list[VersionRow]:
         found.append(
             VersionRow(
                 str(version) if many else version.version,
-                Place("detector", (version.public_id,)),
+                Place("compare", (evaluation,)) if evaluation else Place("detector", (version.public_id,)),
                 "–" if value is None else f"{value:.3f}",
                 change,
                 str(base) if base else "",

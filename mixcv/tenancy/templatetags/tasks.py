@@ -1,4 +1,7 @@
-"""`{% task job %}`: long work with its bar, rate, time left and stop, asking for itself again while it is live."""
+"""`{% task job %}`: long work with its bar, rate, time left and stop, asking for itself again while it is live.
+
+`{% task job polls=False %}` inside a fragment that asks for itself anyway.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,12 @@ register = template.Library()
 
 
 @register.inclusion_tag("frame/_task.html", takes_context=True)
-def task(context: template.Context, job: Job) -> dict[str, Any]:
+def task(context: template.Context, job: Job, *, polls: bool = True) -> dict[str, Any]:
     """Needs `request`, `namespace` and `role` in the context, as all pages inside a namespace have them."""
     request = context["request"]
     return {
         "work": describe_jobs(request.namespace, [job])[0],
-        "polls": True,
+        "polls": polls,
         "request": request,
         "namespace": request.namespace,
         "role": request.role,

@@ -60,14 +60,15 @@ def test_the_axis_has_round_numbers_around_everything(values, half):
 
 
 def test_labels_of_marks_that_would_lie_on_one_another_are_left_out():
-    moments = [(START + timedelta(days=day), f"v{day}") for day in (1, 2, 40)]
+    moments = [(START + timedelta(days=day), f"v{day}") for day in (1, 2, 40, 90, 91)]
     chart = series_of(measured(0.5, 0.6), moments, until=END)
-    assert [mark.label for mark in chart.marks] == ["v1", "", "v40"]
+    assert [mark.label for mark in chart.marks] == ["v1", "", "v40", "v90", ""]
+    assert [mark.anchor for mark in chart.marks] == ["start", "start", "start", "end", "end"]
 
 
 def test_one_measurement_of_this_minute_has_its_place():
     chart = series_of(measured(0.5), [], until=START)
-    assert chart.dots[0].x == LEFT
+    assert chart.dots[0].x == WIDTH - RIGHT
     assert chart.summary == "0.500 (0.480 to 0.520) on 18 Aug"
 
 
