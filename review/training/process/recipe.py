@@ -54,7 +54,6 @@ AUGMENTATIONS: dict[str, dict[str, float]] = {
 }
 _FIXED: dict[str, Any] = {
     "optimizer": "AdamW",
-    "lr0": 0.002,
     "lrf": 0.05,
     "cos_lr": True,
     "momentum": 0.9,
@@ -74,10 +73,13 @@ _FIXED: dict[str, Any] = {
 }
 CPU_BATCH = 8
 MOST_IN_MEMORY = 1 << 30
+# Small networks learn new classes from few images at the higher rate only; larger ones lose by it what they knew.
+FEW_PARAMETERS, HIGH_RATE, LOW_RATE = 1_000_000, 0.004, 0.001
 
 
-def arguments(settings: dict[str, Any], *, device: str, images: int) -> dict[str, Any]:
-    """ultralytics' arguments for `settings` (see `settings.Settings`) and so many images on a device."""
+def arguments(settings: dict[str, Any], *, device: str, images: int, parameters: int) -> dict[str, Any]:
+    """ultralytics' arguments for `settings` (see `settings.Settings`), so many images on a device, and a network of so
+    many parameters."""
     batch = int(settings["batch"])
     if batch < 0 and not device.startswith("cuda"):
         batch = CPU_BATCH
@@ -86,6 +88,7 @@ def arguments(settings: dict[str, Any], *, device: str, images: int) -> dict[str
     return {
         **_FIXED,
         **AUGMENTATIONS[settings["augmentation"]],
+        "lr0": HIGH_RATE if parameters <= FEW_PARAMETERS else LOW_RATE,
         "close_mosaic": max(1, epochs // 4),
         "epochs": epochs,
         "imgsz": size,

@@ -52,9 +52,11 @@ def _work(request: dict[str, Any], speaker: Speaker) -> None:
     device = _device(request["device"])
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     _have_start(folder, request)
+    # Single precision takes four bytes a parameter.
+    parameters = (folder / "start.pt").stat().st_size // 4
     images = sum(1 for _ in (folder / "data" / "images" / "train").iterdir())
     options = {
-        **arguments(settings, device=device, images=images),
+        **arguments(settings, device=device, images=images, parameters=parameters),
         "data": str(folder / "data" / "data.yaml"),
         "project": str(folder),
         "name": "train",

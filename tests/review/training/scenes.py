@@ -43,6 +43,12 @@ def digits_version(namespace, *, name: str = "digits", size: int = 128) -> Extra
 
 def scenes_with_truth(bucket: Bucket, folder: Path, *, train: int = 10, test: int = 4) -> None:
     """Scenes with all ten digits: imported truth makes them complete, the test part is the holdout."""
+    write_truth(folder, train=train, test=test)
+    import_truth(bucket=bucket, source=folder, by=SYSTEM)
+
+
+def write_truth(folder: Path, *, train: int = 10, test: int = 4) -> None:
+    """The same as a folder of YOLO, yet to be imported."""
     for part, split, count in (("train", "demo", train), ("test", "holdout", test)):
         images, labels = folder / "images" / part, folder / "labels" / part
         labels.mkdir(parents=True)
@@ -52,7 +58,6 @@ def scenes_with_truth(bucket: Bucket, folder: Path, *, train: int = 10, test: in
             (labels / f"{file.path.stem}.txt").write_text(_lines(file))
     names = ", ".join(f"'{digit}'" for digit in range(10))
     (folder / "data.yaml").write_text(f"train: images/train\ntest: images/test\nnames: [{names}]\n")
-    import_truth(bucket=bucket, source=folder, by=SYSTEM)
 
 
 def _lines(file: SceneFile) -> str:

@@ -113,10 +113,12 @@ def test_flips_are_for_those_who_ask_for_them():
     [("cpu", 4, (4, 4, False, 0)), ("cpu", -1, (8, 8, False, 0)), ("cuda:0", -1, (-1, 64, True, 4))],
 )
 def test_settings_become_arguments(device, batch, expected):
-    found = arguments({**SETTINGS, "batch": batch}, device=device, images=80)
+    found = arguments({**SETTINGS, "batch": batch}, device=device, images=80, parameters=900_000)
     assert (found["batch"], found["nbs"], found["amp"], found["workers"]) == expected
     assert found["cache"] == "ram"
-    assert not arguments(SETTINGS, device="cpu", images=10**6)["cache"]
+    assert found["lr0"] == 0.004
+    large = arguments(SETTINGS, device="cpu", images=10**6, parameters=3 * 10**6)
+    assert (large["cache"], large["lr0"]) == (False, 0.001)
 
 
 @pytest.mark.parametrize(
