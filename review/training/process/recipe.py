@@ -74,7 +74,7 @@ _FIXED: dict[str, Any] = {
 CPU_BATCH = 8
 MOST_IN_MEMORY = 1 << 30
 # Small networks learn new classes from few images at the higher rate only; larger ones lose by it what they knew.
-FEW_PARAMETERS, HIGH_RATE, LOW_RATE = 1_000_000, 0.004, 0.001
+FEW_PARAMETERS, HIGH_RATE, LOW_RATE = 1_000_000, 0.004, 0.002
 
 
 def arguments(settings: dict[str, Any], *, device: str, images: int, parameters: int) -> dict[str, Any]:

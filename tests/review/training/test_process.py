@@ -118,7 +118,7 @@ def test_settings_become_arguments(device, batch, expected):
     assert found["cache"] == "ram"
     assert found["lr0"] == 0.004
     large = arguments(SETTINGS, device="cpu", images=10**6, parameters=3 * 10**6)
-    assert (large["cache"], large["lr0"]) == (False, 0.001)
+    assert (large["cache"], large["lr0"]) == (False, 0.002)
 
 
 @pytest.mark.parametrize(
