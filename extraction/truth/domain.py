@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -138,15 +138,26 @@ def _row(truth: Truth, values: tuple[int, float, float, float, float, str, str])
 
 
 def refresh_completeness(image_ids: Iterable[int]) -> None:
-    """Compute anew how far images are reviewed, in one statement.
+    """Compute anew how far images are reviewed, in two statements.
 
     complete: every current detection is decided, or a person said that nothing is missing; verified_empty: complete
     and no object is left; partial: something is decided; else unseen.
+
+    The rows are locked by a statement before that: it waits for whoever changes them, and what they wrote is then seen
+    by the one that computes. In one statement a declaration made meanwhile would be overwritten unseen.
     """
     keys = sorted(set(image_ids))
     if not keys:
         return
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO extraction_imagereview (image_id, completeness, declared, revision, updated_at)
+            SELECT m.id, 'unseen', false, 0, now() FROM extraction_image m WHERE m.id = ANY(%s) ORDER BY m.id
+            ON CONFLICT (image_id) DO UPDATE SET revision = extraction_imagereview.revision
+            """,
+            [keys],
+        )
         cursor.execute(
             """
             WITH seen AS (
