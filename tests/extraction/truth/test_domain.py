@@ -17,8 +17,6 @@ from tests.processes import wait_until
 
 # Not pg_stat_activity, which a transaction reads once.
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-)
 
 
 def waits_for_a_lock() -> bool:
