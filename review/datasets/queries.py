@@ -8,11 +8,13 @@ from django.db.models import Count, Max, Q, QuerySet, Sum
 
 from extraction.intake.models import Image
 from extraction.packages.models import Extractor
+from extraction.runs.models import Collection
 from mixcv.kernel.errors import NotFound
 from mixcv.tenancy.models import Namespace
 from review.datasets.models import Dataset, DatasetVersion
 from review.datasets.policy import Policy, read_policy
 from review.datasets.selection import LEAVES, LEFT_OUT, PER_RULE, QUEUES, TAKES, parameters, select
+from review.queues.holdout import holdout_left
 from review.queues.models import Queue
 
 TITLES = {
@@ -209,3 +211,11 @@ def bytes_of(version: DatasetVersion) -> int:
     """How large the images of an export are together."""
     total = version.items.aggregate(n=Sum("image__working__size"))["n"]
     return int(total or 0)
+
+
+def holdout_to_complete(extractor: Extractor) -> tuple[Collection, int] | None:
+    """The extractor's newest collection with held-out images that are not reviewed whole, and how many these are."""
+    rows = Collection.objects.filter(extractor_version__extractor=extractor)
+    collections = {row.pk: row for row in rows.order_by("-extractor_version", "pk")}
+    left = holdout_left(list(collections))
+    return next(((row, left[key]) for key, row in collections.items() if left.get(key)), None)

@@ -277,3 +277,19 @@ def test_a_picture_s_page_adds_it_to_a_dataset(namespace, collection, manager, r
 def test_a_picture_that_is_none_is_not_found(collection, manager, image):
     sent = {"dataset": dataset_of(collection).public_id, "image": image}
     assert manager.post(f"{HOME}add-image/", sent).status_code == 404
+
+
+def test_an_incomplete_holdout_is_named_with_the_way_to_complete_it(collection, manager, reviewer):
+    row = dataset_of(collection)
+    confirm(detected(collection, 2))
+    detected(collection, 1, "holdout")
+    path = f"{HOME}{row.public_id}/"
+    text = " ".join(manager.get(path).content.decode().split())
+    assert "No complete image belongs to the holdout" in text
+    assert "1 held-out image of street is not reviewed whole" in text
+    assert (
+        f'action="/n/demo/review/collections/{collection.public_id}/holdout/"' in text or "/holdout/" in text
+    )
+    assert "Complete the holdout" not in reviewer.get(path).content.decode()
+    confirm(detected(collection, 1, "holdout"))
+    assert "1 held-out image of street" in " ".join(manager.get(path).content.decode().split())
