@@ -207,14 +207,14 @@ class Curves:
     x_ticks: list[tuple[float, str]]
     y_ticks: list[tuple[float, str]]
     width: int = 424
-    height: int = 300
+    height: int = 372
     left: int = 34
     right: int = 412
     top: int = 10
-    bottom: int = 262
+    bottom: int = 334
 
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 34, 412, 10, 262
+_LEFT, _RIGHT, _TOP, _BOTTOM = 34, 412, 10, 334
 
 
 def curves_of(series: Sequence[tuple[str, str, Sequence[Sequence[float]], Callable[[float], str]]]) -> Curves:

@@ -109,7 +109,7 @@ def _fill(
     card: ExtractorCard,
     versions: Sequence[ExtractorVersion],
     figures: Sequence[Mapping[str, Any]],
-    comparisons: Mapping[tuple[int, int, int], Mapping[str, Any]],
+    comparisons: Mapping[tuple[int, int | None, int], Mapping[str, Any]],
     runs: Mapping[int, TrainingRun],
 ) -> None:
     keys = {one.pk for one in versions}
@@ -129,7 +129,7 @@ def _fill(
         ]
         pairs = [one for one in on_it if (one["evaluation_id"], serving, version.pk) in comparisons]
         # Beside the version in production where it ever was, so that figure and change are of the same run.
-        figure = (pairs or on_it or [None])[0]
+        figure = next(iter(pairs or on_it), None)
         change = comparisons[figure["evaluation_id"], serving, version.pk] if pairs and figure else None
         low, high = (figure and figure["metrics__intervals__map50_95"]) or (None, None)
         card.rows.append(
@@ -160,7 +160,7 @@ def _change(one: Mapping[str, Any]) -> Change | None:
     return Change(signed(one["difference"]), interval_text(one["low"], one["high"]), tone)
 
 
-def _figures(namespace: Namespace) -> list[dict[str, Any]]:
+def _figures(namespace: Namespace) -> list[Any]:
     """mAP50-95 of every version in the newest finished evaluations, newest first."""
     newest = Evaluation.objects.filter(namespace=namespace, job__state__in=OVER).order_by(
         "-created_at", "-pk"
@@ -182,9 +182,9 @@ def _figures(namespace: Namespace) -> list[dict[str, Any]]:
     )
 
 
-def _comparisons(evaluations: Sequence[int]) -> dict[tuple[int, int, int], dict[str, Any]]:
+def _comparisons(evaluations: Sequence[int]) -> dict[tuple[int, int | None, int], dict[str, Any]]:
     """By evaluation, old and new version; both ways round."""
-    found: dict[tuple[int, int, int], dict[str, Any]] = {}
+    found: dict[tuple[int, int | None, int], dict[str, Any]] = {}
     rows = Comparison.objects.filter(evaluation__in=set(evaluations)).values_list(
         "evaluation_id", "old__extractor_version_id", "new__extractor_version_id", "results__map50_95"
     )

@@ -182,6 +182,11 @@ class Matrix:
     def wide(self) -> bool:
         return len(self.names) > 9
 
+    @property
+    def large(self) -> bool:
+        """It needs a wide panel."""
+        return len(self.names) > 12
+
 
 def matrix_of(pair: Pair, which: str) -> Matrix:
     """`which`: old, new, or what changed between them."""

@@ -33,7 +33,7 @@ from review.evaluation.wall import Asked, Pair, asked_of, images_of, pair_of, sh
 HERE = "versions"
 SHOWN = 15
 WALL = 24
-CHANGED = 4
+CHANGED = 6
 
 
 @require_http_methods(["GET", "POST"])

@@ -199,6 +199,11 @@ class Shot:
     def label(self) -> str:
         return f"{self.item.file_name}: {self.words}"
 
+    @property
+    def listed(self) -> list[Drawn]:
+        """What is wrong first."""
+        return sorted(self.boxes, key=lambda one: one.fine)
+
     def of(self, kind: str) -> list[Drawn]:
         return [one for one in self.boxes if one.kind == kind]
 
