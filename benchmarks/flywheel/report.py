@@ -129,7 +129,7 @@ def plot(results: Results, target: Path) -> None:
         axes.axhline(level, color=GREEN, linestyle="--", label=f"all images ({decisions:,.0f} decisions)")
     axes.set_xlabel("decisions")
     axes.set_ylabel("mAP50-95 on the holdout")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.03)
     axes.grid(color=INK, alpha=0.25)
     axes.tick_params(colors=INK)
     for text in (axes.xaxis.label, axes.yaxis.label):

@@ -20,6 +20,7 @@ from tests.processes import PROJECT, kill_all, processes_of, wait_until
 
 pytestmark = pytest.mark.slow
 SECONDS = 600
+ONE = ("--rounds", "1", "--seeds", "1")
 
 
 class Flywheel:
@@ -57,9 +58,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 def test_one_round_on_the_demo_makes_a_better_version_in_five_minutes(folder: Path) -> None:
     """As many scenes as the demo has to train on, all reviewed; freeze, train, deploy, measure. Version 1 knows seven
     of the ten digits."""
-    flywheel = Flywheel(
-        folder, "--rounds", "1", "--seeds", "1", "--orders", "all", "--pool", "90", "--holdout", "30"
-    )
+    flywheel = Flywheel(folder, *ONE, "--orders", "all", "--pool", "90", "--holdout", "30", "--epochs", "30")
     last, kept = flywheel.results()
     (measured,) = kept["arms"]["all 1"]
     print(f"\n{flywheel.text()}")
