@@ -40,6 +40,7 @@ def pages_of(desk: Desk) -> dict[str, str]:
         "collection": f"{home}collections/{collection.public_id}/",
         "batches": f"{home}batches/",
         "batch": f"{home}batches/{batch.public_id}/",
+        "versions": f"{home}versions/",
         "tasks": f"{home}tasks/",
         "account": f"{desk.base}/account/",
         "not found": f"{home}nothing-here/",

@@ -44,6 +44,7 @@ def look(tab: Any, name: str) -> None:
         tab.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
     for theme in ("light", "dark"):
         tab.evaluate("theme => document.documentElement.setAttribute('data-theme', theme)", theme)
+        tab.wait_for_timeout(200)  # colours go over in 80 ms
         results = Axe().run(tab)
         assert results.violations_count == 0, results.generate_report()
     for width, height in ((1024, 768), (1280, 720), (1440, 900)):
@@ -56,7 +57,7 @@ def zip_file(data: bytes) -> dict[str, Any]:
 
 
 def add_weights(tab: Any, version: str) -> None:
-    tab.get_by_text("More", exact=True).click()
+    tab.locator(".more > summary").click()
     tab.get_by_role("link", name="Models").click()
     tab.get_by_label("File").set_input_files(
         {"name": "w.tar.gz", "mimeType": "application/gzip", "buffer": WEIGHTS}
@@ -86,7 +87,7 @@ def test_from_a_package_to_the_next_version(tab: Any, worker: Worker) -> None:
     tab.get_by_text("no deployed model 'yolo-detector_1_0_0'").wait_for(timeout=60_000)
     look(tab, "failed")
     add_weights(tab, "1.0.0")
-    tab.get_by_text("More", exact=True).click()
+    tab.locator(".more > summary").click()
     tab.get_by_role("link", name="Detectors").click()
     tab.get_by_role("button", name="Deploy again").click()
     tab.get_by_text("in production").wait_for(timeout=60_000)
