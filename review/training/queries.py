@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 
 from extraction.packages.models import ExtractorVersion
 from extraction.packages.queries import get_version as get_extractor_version
@@ -95,15 +95,25 @@ def base_versions(namespace: Namespace) -> list[ExtractorVersion]:
 
 def describe_runs(namespace: Namespace, jobs: Sequence[Job]) -> dict[int, Described]:
     """For the page of tasks: what is trained on what, and where it is watched."""
-    rows = TrainingRun.objects.filter(namespace=namespace, job__in=jobs).select_related(
-        "extractor", "dataset_version__dataset"
+    rows = (
+        TrainingRun.objects.filter(namespace=namespace, job__in=jobs)
+        .select_related("extractor", "dataset_version__dataset")
+        .annotate(measured=Max("epochs__number"))
     )
     return {
         row.job_id: Described(
             f"Train {row.extractor.name} on {row.dataset_version}",
             address(namespace, "training-run", row.public_id),
             "batches",
-            TrainingRun.Phase(row.phase).label,
+            _stage(row, row.measured or 0),
         )
         for row in rows
     }
+
+
+def _stage(row: TrainingRun, measured: int) -> str:
+    """The epoch while it trains, of as many as it has at most; else the phase."""
+    if row.phase != TrainingRun.Phase.TRAINING:
+        return TrainingRun.Phase(row.phase).label
+    most = int(row.settings["epochs"])
+    return f"epoch {min(measured + 1, most)} of {most}"

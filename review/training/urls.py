@@ -5,6 +5,5 @@ from review.training import views
 urlpatterns = [
     path("training/", views.training, name="training"),
     path("training/<str:run>/", views.training_run, name="training-run"),
-    path("training/<str:run>/cancel/", views.cancel, name="training-cancel"),
     path("training/<str:run>/collection/", views.collection, name="training-collection"),
 ]

@@ -106,14 +106,6 @@ def _context(request: AppRequest, row: TrainingRun) -> dict[str, Any]:
 
 @require_POST
 @needs(Role.MANAGER)
-def cancel(request: AppRequest, run: str) -> HttpResponse:
-    row = _run(request, run)
-    domain.cancel_run(run=row, by=actor_of(request))
-    return redirect(address(request.namespace, "training-run", row.public_id))
-
-
-@require_POST
-@needs(Role.MANAGER)
 def collection(request: AppRequest, run: str) -> HttpResponse:
     """Detect the same images with the version that the run made."""
     row = _run(request, run)

@@ -96,7 +96,7 @@ def test_reviewers_read_and_do_not_act(client, ground):
     assert "1 run" in page
     assert "Start training" not in page
     assert "Stop" not in text_of(client.get(f"{PAGE}{run.public_id}/"))
-    assert client.post(f"{PAGE}{run.public_id}/cancel/").status_code == 403
+    assert client.post(f"/n/demo/tasks/{run.job.public_id}/cancel/").status_code == 403
     assert client.post(f"{PAGE}{run.public_id}/collection/").status_code == 403
     form = {"dataset_version": ground[1].pk, "base_version": ground[0].pk, "epochs": 1, "batch": 1}
     more = {"augmentation": "none", "patience": 0, "freeze": 0, "seed": 0, "device": "auto"}
@@ -120,7 +120,8 @@ def test_a_run_is_watched_while_it_goes_on(manager, ground):
     live = text_of(manager.get(where, headers={"HX-Request": "true"}))
     assert "<html" not in live
     assert f'hx-get="{where}"' in live
-    assert "2 of 8 batches, epoch 2 of 2, 0.5 a second" in live
+    assert "2 of 8 batches, 30 a minute · epoch 2 of 2" in live
+    assert live.count("<progress") == 1
     assert "12 s left" in live
     assert "Best so far: mAP50-95 0.432 in epoch 1" in live
     assert f'href="/n/demo/image/{image.pk}' in live or str(image.pk) in live
@@ -136,6 +137,9 @@ def test_done_it_says_what_to_do_next(manager, ground, monkeypatch):
     assert "Version 2.0.0 is made: mAP50-95 0.200 on validation, epoch 2" in page
     assert "hx-get" not in page
     assert "Detect the same images with 2.0.0" in page
+    # The form of evaluations begins with these two.
+    compared = "/n/demo/versions/?old=yolo_detector_1_0_0&amp;new=yolo_detector_2_0_0#start"
+    assert f'href="{compared}"' in page
     assert page.count("btn primary") == 1
     answer = manager.post(f"{PAGE}{run.public_id}/collection/")
     collection = Collection.objects.get(name="street 2.0.0")
@@ -155,7 +159,9 @@ def test_failed_it_says_why_and_how_to_go_on(manager, ground, monkeypatch):
 
 def test_a_run_is_stopped_on_its_page(manager, ground):
     run = start(*ground)
-    manager.post(f"{PAGE}{run.public_id}/cancel/")
+    stop = f"/n/demo/tasks/{run.job.public_id}/cancel/"
+    assert f'action="{stop}"' in text_of(manager.get(f"{PAGE}{run.public_id}/"))
+    manager.post(stop)
     run.job.refresh_from_db()
     assert run.job.state == "CANCELED"
     assert "stopped" in text_of(manager.get(PAGE))
