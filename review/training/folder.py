@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,13 @@ def root() -> Path:
 
 def folder_of(public_id: str) -> Path:
     return root() / public_id
+
+
+def folders() -> dict[str, float]:
+    """The runs that have a folder here, each with the seconds since anything was put into it."""
+    now = time.time()
+    there = root()
+    return {one.name: now - one.stat().st_mtime for one in there.iterdir()} if there.is_dir() else {}
 
 
 def divide(version: DatasetVersion, seed: int) -> Division:

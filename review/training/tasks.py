@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from mixcv.celery import app
-from review.training.domain import TASK, lost_runs, run_training
+from review.training.domain import TASK, forget_folders, lost_runs, run_training
 
 _MOST_SENT = 20
 
@@ -20,6 +20,7 @@ def run(key: int) -> None:
 @shared_task(name="review.training.sweep", queue="cpu")
 def sweep() -> None:
     """Take up what waits for a device, and what killed workers and lost messages left behind."""
+    forget_folders()
     _send_waiting()
 
 

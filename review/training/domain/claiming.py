@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import socket
 from datetime import datetime, timedelta
@@ -26,18 +27,19 @@ def claim(run: TrainingRun) -> str:
 
     Not while another run holds the device, and not after too many attempts: that ends it.
     """
-    place = f"{socket.gethostname()[:60]}/{Settings(**run.settings).target}/"
-    owner = place + secrets.token_hex(8)
+    host, device = f"{socket.gethostname()[:60]}/", Settings(**run.settings).target
+    owner = f"{host}{device}/{secrets.token_hex(8)}"
     now = timezone.now()
     free = Q(state=Job.State.PENDING) | Q(state=Job.State.RUNNING, lease_until__lt=now)
     with transaction.atomic():
         with connection.cursor() as cursor:
-            # Two workers of one device queue up here, so that only one of them finds it free.
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 3))", [place])
-        busy = TrainingRun.objects.filter(
-            job__state=Job.State.RUNNING, job__lease_until__gte=now, job__lease_owner__startswith=place
+            # Workers of one machine queue up here, so that only one of them finds a device free.
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 3))", [host])
+        held = TrainingRun.objects.exclude(pk=run.pk).filter(
+            job__state=Job.State.RUNNING, job__lease_until__gte=now, job__lease_owner__startswith=host
         )
-        if busy.exclude(pk=run.pk).exists():
+        owners = held.values_list("job__lease_owner", flat=True)
+        if any(same_device(device, one.removeprefix(host).partition("/")[0]) for one in owners):
             return ""
         changes: dict[str, Any] = {
             "state": Job.State.RUNNING,
@@ -60,6 +62,12 @@ def claim(run: TrainingRun) -> str:
         )
         return ""
     return owner
+
+
+def same_device(one: str, other: str) -> bool:
+    """Whether two settings may mean one device: `cuda` is the first one, and so is `auto`, or else the processor."""
+    one, other = ("cuda:0" if name == "cuda" else name for name in (one, other))
+    return one == other or ("auto" in (one, other) and not re.search(r"cuda:0*[1-9]", one + other))
 
 
 def renew(job_id: int, owner: str) -> bool:

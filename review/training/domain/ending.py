@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from mixcv.kernel.events import Happening, publish
 from mixcv.kernel.models import Job
-from review.training.folder import folder_of
+from review.training.folder import folder_of, folders
 from review.training.models import TrainingRun
 
+_UNKNOWN_KEPT_S = 86400.0
 _WORDS: dict[str, str] = {Job.State.FAILED: "failed", Job.State.CANCELED: "canceled"}
 
 
@@ -41,3 +42,13 @@ def end_run(
         )
     shutil.rmtree(folder_of(run.public_id), ignore_errors=True)
     return True
+
+
+def forget_folders() -> None:
+    """Remove the folders of runs that are over, whose worker was killed before it did, and of runs that are deleted."""
+    ages = folders()
+    rows = TrainingRun.objects.filter(public_id__in=ages).select_related("job")
+    over = {row.public_id: row.job.is_over for row in rows}
+    for name, age in ages.items():
+        if over.get(name, age > _UNKNOWN_KEPT_S):
+            shutil.rmtree(folder_of(name), ignore_errors=True)

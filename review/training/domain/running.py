@@ -141,14 +141,20 @@ class _Run:
             case "failed":
                 raise TrainingFailed(str(message["message"]), details={"kind": message.get("kind", "")})
             case "ready":
-                runtime = {"device": message["device"], "libraries": message["libraries"]}
-                self._save(runtime=runtime, phase=TrainingRun.Phase.TRAINING)
+                self._begins(message)
             case "batch":
                 self._progress(int(message["done"]), int(message["total"]))
             case "epoch":
                 self._epoch(message)
             case "samples":
                 self._save(samples=self._samples(message["samples"]))
+
+    def _begins(self, message: Mapping[str, Any]) -> None:
+        """Only what the process goes on from counts: without its folder it starts again, and is told all it keeps."""
+        runtime = {"device": message["device"], "libraries": message["libraries"]}
+        with transaction.atomic():
+            self._save(runtime=runtime, phase=TrainingRun.Phase.TRAINING, best={})
+            TrainingEpoch.objects.filter(run=self.row, number__gt=message["resumed"]).delete()
 
     def _progress(self, done: int, total: int) -> None:
         now = time.monotonic()

@@ -13,7 +13,7 @@ from typing import Any
 
 from .faults import Fault
 
-BATCH_S = 0.3
+BATCH_S, ALIVE_S = 0.3, 60.0
 LEAST_CONFIDENCE, MOST_BOXES = 0.2, 40
 
 
@@ -76,6 +76,7 @@ def make_trainer(
     teller = _Teller(trainer, history, speaker)
     trainer.add_callback("on_train_epoch_start", teller.epoch_starts)
     trainer.add_callback("on_train_batch_end", teller.batch_ends)
+    trainer.add_callback("on_val_batch_end", teller.validates)
     trainer.add_callback("on_model_save", teller.saved)
     return trainer
 
@@ -116,6 +117,12 @@ class _Teller:
             self.told = time.monotonic()
             number = len(trainer.train_loader)
             self.speaker.say("batch", done=trainer.epoch * number + self.batch, total=trainer.epochs * number)
+
+    def validates(self, validator: Any) -> None:
+        """Many validation images on a slow machine take longer than the worker waits for a word."""
+        if time.monotonic() - self.told >= ALIVE_S:
+            self.told = time.monotonic()
+            self.speaker.say("alive")
 
     def saved(self, trainer: Any) -> None:
         epoch = self._measured(trainer)

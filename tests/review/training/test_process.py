@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ import torch
 from review.training import client
 from review.training.client import TrainingProcess
 from review.training.errors import TrainingFailed
+from review.training.process import trainer
 from review.training.process.faults import Fault, fault_of
 from review.training.process.recipe import AUGMENTATIONS, arguments
 from review.training.process.widening import check_names, load_detector, widen
@@ -55,6 +57,18 @@ def test_old_classes_score_the_same_and_new_ones_low(config):
     head = model.model[-1]
     assert (head.nc, head.no, model.nc, model.yaml["nc"]) == (10, 10 + head.reg_max * 4, 10, 10)
     assert model.names[9] == "nine"
+
+
+def test_a_long_validation_is_not_taken_for_silence(monkeypatch, tmp_path):
+    said: list = []
+    run = SimpleNamespace(args=SimpleNamespace(project=tmp_path))
+    teller = trainer._Teller(run, [], SimpleNamespace(say=lambda op, **values: said.append(op)))
+    now = teller.told
+    monkeypatch.setattr(trainer.time, "monotonic", lambda: now)
+    for seconds in (1, 59, 61, 62, 130):
+        now = teller.began + seconds
+        teller.validates(None)
+    assert said == ["alive", "alive"]
 
 
 def test_more_classes_than_the_hidden_width_was_made_for_keep_the_width():

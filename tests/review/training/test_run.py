@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from datetime import timedelta
 
@@ -195,12 +196,46 @@ def test_another_worker_goes_on_and_doubles_no_epoch(run, says):
     assert domain.lost_runs() == []
     Job.objects.filter(pk=run.job_id).update(lease_until=timezone.now() - timedelta(seconds=1))
     assert domain.lost_runs() == [run.pk]
-    says(READY, epoch(1), epoch(2), done())
+    says({**READY, "resumed": 1}, epoch(1), epoch(2), done())
     domain.run_training(key=run.pk)
     run, job = look(run)
     assert (job.state, job.attempt) == ("COMPLETED", 2)
     assert [one.number for one in run.epochs.all()] == [1, 2]
     assert run.epochs.first().pk == first
+
+
+def test_on_another_machine_it_starts_again_and_keeps_nothing_of_what_is_gone(run, says):
+    def die():
+        raise KeyboardInterrupt
+
+    says(READY, epoch(1), epoch(2, map50_95=0.9), die)
+    with pytest.raises(KeyboardInterrupt):
+        domain.run_training(key=run.pk)
+    Job.objects.filter(pk=run.job_id).update(lease_until=timezone.now() - timedelta(seconds=1))
+    # It ends early this time; nothing of the second epoch, whose weights were lost, may stay.
+    says(READY, epoch(1, map50_95=0.3), done(1))
+    domain.run_training(key=run.pk)
+    run, _ = look(run)
+    assert list(run.epochs.values_list("number", "map50_95")) == [(1, 0.3)]
+    assert run.best["number"] == 1
+
+
+def test_what_a_worker_killed_at_the_very_end_left_on_disk_is_removed(run, says, monkeypatch):
+    says(READY, epoch(1), done(1))
+    with monkeypatch.context() as killed:
+        killed.setattr(running.shutil, "rmtree", lambda *args, **kwargs: None)
+        domain.run_training(key=run.pk)
+    live, foreign = start(run.base_version, run.dataset_version), folder_of("train_of_another_database")
+    for there in (folder_of(live.public_id), foreign):
+        (there / "data").mkdir(parents=True)
+    assert folder_of(run.public_id).exists()
+    domain.forget_folders()
+    assert not folder_of(run.public_id).exists()
+    assert folder_of(live.public_id).exists()
+    assert foreign.exists()
+    os.utime(foreign, (0, 0))
+    domain.forget_folders()
+    assert not foreign.exists()
 
 
 def test_killed_while_it_registers_it_does_not_train_again(run, says, monkeypatch):
@@ -242,6 +277,29 @@ def test_one_run_trains_on_a_device_at_a_time(run, says):
     assert claiming.claim(elsewhere)
     Job.objects.filter(pk=run.job_id).update(lease_until=timezone.now() - timedelta(seconds=1))
     assert claiming.claim(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("cpu", "cpu", True),
+        ("cuda", "cuda:0", True),
+        ("auto", "cuda", True),
+        ("auto", "cpu", True),
+        ("auto", "cuda:1", False),
+        ("cuda:1", "cuda:10", False),
+        ("cpu", "cuda:0", False),
+    ],
+)
+def test_one_device_has_several_names(one, other, same):
+    assert claiming.same_device(one, other) is same
+    assert claiming.same_device(other, one) is same
+
+
+def test_a_device_called_otherwise_is_not_free(run, says):
+    other = start(run.base_version, run.dataset_version, device="cpu")
+    assert claiming.claim(run)  # auto
+    assert not claiming.claim(other)
 
 
 @pytest.mark.django_db(transaction=True)
