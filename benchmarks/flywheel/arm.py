@@ -215,6 +215,8 @@ class Arm:
         images that the run validated on."""
         began = time.monotonic()
         built = self.client.datasets.build("rounds")
+        if left := len(self.reviewed) + len(self.task.holdout) - built.image_count:
+            self.say(f"the dataset version leaves out {left} images that were reviewed")
         run = self.client.training_runs.create(
             dataset_id="rounds",
             dataset_version=built.version,
