@@ -10,7 +10,7 @@ from extraction.packages.models import Extractor, ExtractorVersion
 from extraction.packages.queries import production_of
 from review.datasets.models import DatasetBox
 from review.evaluation.lineage import lineage_of, trained_on
-from review.evaluation.models import Evaluation, PromotionPolicy
+from review.evaluation.models import Evaluation, ImagePrediction, PromotionPolicy
 from review.evaluation.naming import Naming
 from review.evaluation.queries import comparison_of, newest_of
 
@@ -118,11 +118,27 @@ def _compared(
 def _evaluated(
     row: Evaluation, version: ExtractorVersion, against: ExtractorVersion, link: dict[str, Any]
 ) -> Check:
-    failed = sum(one.metrics.get("failed_images", 0) for one in row.versions.all())
+    unread: dict[int, set[int]] = {version.pk: set(), against.pk: set()}
+    rows = ImagePrediction.objects.filter(
+        evaluated__evaluation=row, evaluated__extractor_version__in=unread
+    ).exclude(error="")
+    for key, item in rows.values_list("evaluated__extractor_version", "item"):
+        unread[key].add(item)
+    failed, uneven = (
+        len(unread[version.pk] | unread[against.pk]),
+        len(unread[version.pk] ^ unread[against.pk]),
+    )
+    numbers = {"images": row.image_count, "failed_images": failed, "failed_for_one": uneven}
     text = f"{version} and {against} were measured on the {row.image_count:,} holdout images of {row.dataset_version}."
     if failed:
         text += f" {failed:,} could not be read and count as images without boxes."
-    return Check(EVALUATED, True, text, link, {"images": row.image_count, "failed_images": failed})
+    if uneven:
+        text += (
+            f" {uneven:,} of them could be read by one version alone, so that the two cannot be compared: evaluate "
+            "both again."
+        )
+        link = {"kind": "start", "old": against.public_id, "new": version.public_id}
+    return Check(EVALUATED, not uneven, text, link, numbers)
 
 
 def _better(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from extraction.packages.models import ExtractorVersion
+from extraction.packages.queries import models_needed
 from review.datasets.models import DatasetItem, DatasetVersion
 from review.training.models import TrainingRun
 
@@ -24,24 +25,44 @@ class Lineage:
 
 
 def lineage_of(version: ExtractorVersion) -> Lineage:
-    """From the version back along its base versions, as far as training runs know."""
+    """From the version back along what its weights were trained from, as far as training runs know.
+
+    Weights are known by their bytes or as a model of the registry as well, so that a version which somebody made of
+    them by hand, or named as the base, leads back to the run that they came of.
+    """
     found: list[int] = []
-    seen = {version.pk}
+    seen: set[int] = set()
+    waiting = list(_runs(_made(version)))
     for _ in range(_DEEPEST):
-        run = (
-            TrainingRun.objects.filter(produced_version=version)
-            .select_related("base_version__extractor")
-            .order_by("-created_at")
-            .first()
-        )
-        if run is None:
+        if not waiting:
             break
+        run = waiting.pop(0)
+        seen.add(run.pk)
         found.append(run.dataset_version_id)
-        if run.base_version_id in seen:
-            break
         version = run.base_version
-        seen.add(version.pk)
+        weights = Q(produced_version__weights=run.base_blob_id) | Q(model__archive=run.base_blob_id)
+        before = _runs(_made(version) | Q(weights, namespace=run.namespace_id))
+        waiting += before.exclude(pk__in=[*seen, *(one.pk for one in waiting)])
     return Lineage(list(dict.fromkeys(found)), version)
+
+
+def _made(version: ExtractorVersion) -> Q:
+    """Runs that made the version, or the weights that it has or loads."""
+    made = Q(produced_version=version)
+    if version.weights_id is not None:
+        made |= Q(produced_version__weights=version.weights_id) | Q(model__archive=version.weights_id)
+    loaded = [*models_needed(version), *version.model_overrides.values()]
+    made |= Q(model__public_id__in=loaded) | Q(model__uses__extractor_version=version)
+    return Q(made, namespace=version.extractor.namespace_id)
+
+
+def _runs(made: Q) -> QuerySet[TrainingRun]:
+    return (
+        TrainingRun.objects.filter(made)
+        .select_related("base_version__extractor")
+        .order_by("-created_at", "-pk")
+        .distinct()
+    )
 
 
 def trained_on(held: DatasetVersion, dataset_versions: Sequence[int]) -> int:

@@ -14,7 +14,7 @@ from extraction.packages.domain import (
     promote,
     roll_back,
 )
-from extraction.packages.models import ExtractorVersion, ProductionChange
+from extraction.packages.models import ExtractorVersion, ProductionChange, RegistryModel
 from mixcv.kernel.errors import Forbidden, InvalidInput
 from mixcv.kernel.models import Event, Job
 from mixcv.tenancy.actors import SYSTEM, person, program
@@ -183,6 +183,60 @@ def test_a_holdout_image_that_was_trained_on_closes_the_gate(namespace, two, mon
     trained(namespace, middle, first, other)
     assert not by_key(second)["unseen"].passed
     assert checks(second).evaluation == row
+
+
+def test_weights_that_were_trained_here_are_known_whatever_version_they_are_in(namespace, two, monkeypatch):
+    first, second, _ = two
+    measured(namespace, two, monkeypatch)
+    held = evaluate_other(namespace, two)
+    weights, base = (
+        Blob.objects.create(namespace=namespace, sha256=letter * 64, size=1) for letter in ("a", "b")
+    )
+    made = make.make_version(namespace, "street", "1.7.0")
+    ExtractorVersion.objects.filter(pk=made.pk).update(weights=weights)
+    run = trained(namespace, made, first, held)
+    TrainingRun.objects.filter(pk=run.pk).update(base_blob=base)
+    assert not by_key(second)["unseen"].numbers["known"]
+    # Registered by hand from the same weights.
+    ExtractorVersion.objects.filter(pk=second.pk).update(weights=weights)
+    assert by_key(second)["unseen"].numbers == {"trained_on": 3, "known": True}
+    # Trained on from them, though its base loads weights of its own.
+    ExtractorVersion.objects.filter(pk=second.pk).update(weights=None)
+    again = trained(namespace, second, first, two[2])
+    TrainingRun.objects.filter(pk=again.pk).update(base_blob=base)
+    assert by_key(second)["unseen"].numbers == {"trained_on": 0, "known": True}
+    TrainingRun.objects.filter(pk=again.pk).update(base_blob=weights)
+    assert by_key(second)["unseen"].numbers == {"trained_on": 3, "known": True}
+    # A package's version that loads the model of the registry.
+    again.delete()
+    model = RegistryModel.objects.create(
+        namespace=namespace,
+        name="street",
+        version="1.7.0",
+        public_id="street_1_7_0",
+        model_format="pytorch",
+        archive=weights,
+        file_name="best.pt",
+    )
+    TrainingRun.objects.filter(pk=run.pk).update(model=model)
+    ExtractorVersion.objects.filter(pk=second.pk).update(model_overrides={"street_1_0_0": "street_1_7_0"})
+    assert by_key(second)["unseen"].numbers == {"trained_on": 3, "known": True}
+
+
+def test_images_that_one_of_the_two_could_not_read_close_the_gate(namespace, two, monkeypatch):
+    _, second, _ = two
+    row = measured(namespace, two, monkeypatch)
+    old, new = row.versions.order_by("position")
+    one, other = old.predictions.order_by("item")[:2]
+    # On both sides alike: no side has an advantage.
+    for side in (old, new):
+        side.predictions.filter(item=one.item).update(error="truncated")
+    assert by_key(second)["evaluated"].passed
+    assert "1 could not be read" in by_key(second)["evaluated"].text
+    old.predictions.filter(item=other.item).update(error="The host died.")
+    check = by_key(second)["evaluated"]
+    assert not check.passed
+    assert "1 of them could be read by one version alone" in check.text
 
 
 def evaluate_other(namespace, two):
