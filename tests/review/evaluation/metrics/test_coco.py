@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from review.evaluation.metrics import coco
 from review.evaluation.metrics.arrays import boxes_of
 from review.evaluation.metrics.coco import coco_figures
 from review.evaluation.metrics.matching import ranked
@@ -50,6 +51,16 @@ def test_the_figures_equal_pycocotools(name):
         assert getattr(ours, figure) == pytest.approx(theirs[figure], abs=1e-3), figure
     assert ours.ap50_95 == pytest.approx(theirs["ap50_95"], abs=1e-3)
     assert ours.ap50 == pytest.approx(theirs["ap50"], abs=1e-3)
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_classes_evaluated_apart_give_the_same(name, monkeypatch):
+    truth, found = AWKWARD[name]
+    holdout, boxes = holdout_of(truth), boxes_of(found, CLASSES)
+    together = coco_figures(holdout, boxes)
+    monkeypatch.setattr(coco, "MOST_AT_ONCE", 1)
+    assert len(coco._shares(holdout, boxes)) > 1
+    assert coco_figures(holdout, boxes) == together
 
 
 @pytest.mark.parametrize("name", AWKWARD)
