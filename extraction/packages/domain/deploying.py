@@ -212,9 +212,11 @@ def _index_classes(extractor: Extractor, names: list[str]) -> None:
     if not names:
         return
     classes = ensure_classes(namespace=extractor.namespace, names=names)
-    known = dict(ClassIndex.objects.filter(extractor=extractor).values_list("index", "object_class_id"))
+    indices = ClassIndex.objects.filter(extractor=extractor).select_related("object_class")
+    # A class that was merged keeps its index; the weights' name for it answers with what it became.
+    known = {row.index: {row.object_class_id, row.object_class.merged_into_id} for row in indices}
     for index, name in enumerate(names):
-        if known.get(index, classes[name].pk) != classes[name].pk:
+        if classes[name].pk not in known.get(index, {classes[name].pk}):
             raise ClassesDiffer(
                 f"Class {index} of these weights is {name!r}, but {extractor.name} has another class at {index}. "
                 "Train with the extractor's class order, or register the weights under a new name."

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from extraction.classes.models import ObjectClass
 from extraction.packages import domain
 from extraction.packages.domain import deploying
 from extraction.packages.host.spec import HostInfo
@@ -166,3 +167,15 @@ def test_a_version_retired_while_it_comes_up_stays_retired(namespace, monkeypatc
     version.refresh_from_db()
     version.extractor.refresh_from_db()
     assert (version.state, version.extractor.production) == ("retired", None)
+
+
+def test_a_class_that_was_merged_keeps_its_index_and_its_weights_are_deployed_again(namespace):
+    extractor = make.make_version(namespace).extractor
+    deploying._index_classes(extractor, ["bus", "truck"])
+    bus, truck = ObjectClass.objects.filter(name__in=["bus", "truck"]).order_by("name")
+    ObjectClass.objects.filter(pk=truck.pk).update(merged_into=bus)
+    deploying._index_classes(extractor, ["bus", "truck", "van"])
+    found = extractor.class_indices.order_by("index").values_list("index", "object_class__name")
+    assert list(found) == [(0, "bus"), (1, "truck"), (2, "van")]
+    with pytest.raises(deploying.ClassesDiffer, match="Class 1 of these weights is 'van'"):
+        deploying._index_classes(extractor, ["bus", "van"])
