@@ -10,6 +10,7 @@ from extraction.packages.models import Extractor, ProductionChange
 from mixcv.kernel.models import Job
 from review.evaluation.gate import Gate
 from review.evaluation.models import EvaluatedVersion, Evaluation
+from review.evaluation.queries import FIGURES
 
 
 class BoundsField(serializers.ListField):
@@ -201,7 +202,7 @@ class ProductionAnswer(serializers.Serializer[Any]):
 
 
 def present_evaluation(row: Evaluation) -> dict[str, Any]:
-    """A row of `queries.evaluations_of`."""
+    """A row of `queries.evaluations_of`, or one of `queries.get_evaluation`."""
     job = row.job
     return {
         "evaluation_id": row.public_id,
@@ -230,13 +231,14 @@ def present_evaluation(row: Evaluation) -> dict[str, Any]:
 
 def _summary(one: EvaluatedVersion) -> dict[str, Any]:
     version = one.extractor_version
-    figures = ("map50_95", "map50", "precision", "recall")
+    # Of a list the figures alone are read.
+    read = one.metrics.get if "metrics" in one.__dict__ else lambda name: getattr(one, f"figure_{name}")
     return {
         "extractor_version_id": version.public_id,
         "feature_extractor_name": version.extractor.name,
         "version": version.version,
         "threshold": one.threshold,
-        **{name: one.metrics.get(name) for name in figures},
+        **{name: read(name) for name in FIGURES},
         "milliseconds": one.milliseconds,
     }
 

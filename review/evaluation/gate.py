@@ -108,7 +108,7 @@ def _not_evaluated(version: ExtractorVersion, against: ExtractorVersion) -> Chec
 def _compared(
     row: Evaluation, old: ExtractorVersion, new: ExtractorVersion
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    sides = {one.extractor_version_id: one for one in row.versions.all()}
+    sides = {one.extractor_version_id: one for one in row.versions.defer("metrics")}
     results = comparison_of(sides[old.pk], sides[new.pk])
     assert results is not None, "a finished evaluation has its comparisons"
     link = {"kind": "compare", "evaluation": row.public_id, "old": old.public_id, "new": new.public_id}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q
 
 from extraction.packages.models import Extractor, ExtractorVersion, ProductionChange
 from extraction.runs.models import Collection, Document
@@ -64,21 +64,6 @@ class ExtractorCard:
     @property
     def can_roll_back(self) -> bool:
         return len({one.version_id for one in self.history if one.version_id}) > 1
-
-
-def evaluations_for_list(namespace: Namespace) -> QuerySet[Evaluation]:
-    """Newest first, without the versions' metrics, which are large."""
-    versions = (
-        EvaluatedVersion.objects.defer("metrics")
-        .select_related("extractor_version__extractor")
-        .order_by("position")
-    )
-    return (
-        Evaluation.objects.filter(namespace=namespace)
-        .select_related("extractor", "dataset_version__dataset", "job")
-        .prefetch_related(Prefetch("versions", queryset=versions))
-        .order_by("-created_at", "-pk")
-    )
 
 
 def cards_of(namespace: Namespace) -> list[ExtractorCard]:

@@ -21,9 +21,20 @@ from review.evaluation.naming import Naming
 OVER = [Job.State.COMPLETED, Job.State.COMPLETED_WITH_ERRORS]
 
 
+FIGURES = ("map50_95", "map50", "precision", "recall")
+
+
 def evaluations_of(namespace: Namespace) -> QuerySet[Evaluation]:
-    """All evaluations, newest first, with what lists show of them in a fixed number of queries."""
-    versions = EvaluatedVersion.objects.select_related("extractor_version__extractor").order_by("position")
+    """All evaluations, newest first, with what lists show of them in a fixed number of queries.
+
+    Of the versions' metrics, which have hundreds of kB each, only `FIGURES` are read, as `figure_map50_95` and so on.
+    """
+    figures = {f"figure_{name}": F(f"metrics__{name}") for name in FIGURES}
+    return _rows(namespace, EvaluatedVersion.objects.defer("metrics").annotate(**figures))
+
+
+def _rows(namespace: Namespace, versions: QuerySet[EvaluatedVersion]) -> QuerySet[Evaluation]:
+    versions = versions.select_related("extractor_version__extractor").order_by("position")
     return (
         Evaluation.objects.filter(namespace=namespace)
         .select_related("extractor", "dataset_version__dataset", "job")
@@ -33,8 +44,9 @@ def evaluations_of(namespace: Namespace) -> QuerySet[Evaluation]:
 
 
 def get_evaluation(namespace: Namespace, ref: str) -> Evaluation:
-    """By id. Raises NotFound."""
-    row = evaluations_of(namespace).filter(public_id=ref.replace("\x00", "?")).first()
+    """By id, with all metrics of its versions. Raises NotFound."""
+    rows = _rows(namespace, EvaluatedVersion.objects.all())
+    row = rows.filter(public_id=ref.replace("\x00", "?")).first()
     if row is None:
         raise NotFound(f"There is no evaluation {ref[:100]!r} here.", field="evaluation_id")
     return row

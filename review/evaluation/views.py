@@ -25,9 +25,9 @@ from review.evaluation import domain
 from review.evaluation.forms import EvaluationForm, ReasonForm
 from review.evaluation.gatepanel import panel_of
 from review.evaluation.models import Evaluation
-from review.evaluation.overview import cards_of, evaluations_for_list, holdout_collection
+from review.evaluation.overview import cards_of, holdout_collection
 from review.evaluation.page import by_class, curve_page, finding, matrix_of, measures_of
-from review.evaluation.queries import OVER, comparison_of, get_evaluation, show
+from review.evaluation.queries import OVER, comparison_of, evaluations_of, get_evaluation, show
 from review.evaluation.wall import Asked, Pair, asked_of, images_of, pair_of, shots_of
 
 HERE = "versions"
@@ -44,7 +44,7 @@ def versions(request: AppRequest) -> HttpResponse:
         return redirect(address(request.namespace, "compare", row.public_id))
     if request.method == "GET":
         form.initial.update(form.usual([request.GET.get("old", ""), request.GET.get("new", "")]))
-    page = Paginator(evaluations_for_list(request.namespace), SHOWN).get_page(request.GET.get("page"))
+    page = Paginator(evaluations_of(request.namespace), SHOWN).get_page(request.GET.get("page"))
     live = {
         work.job.pk: work
         for work in describe_jobs(request.namespace, [r.job for r in page if not r.job.is_over])
