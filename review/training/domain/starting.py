@@ -55,11 +55,9 @@ def start_run(
     check_settings(chosen)
     _check_versions(namespace, dataset_version, base_version)
     name, blob = base_weights_of(base_version, base_weights)
-    division = divide(dataset_version, chosen.seed)
-    _check_images(dataset_version, division)
+    division = _divided(dataset_version, chosen.seed)
     check_disk(dataset_version, blob.size)
-    values = chosen.as_json()
-    values["image_size"] = chosen.image_size or _image_size(base_version)
+    values = {**chosen.as_json(), "image_size": chosen.image_size or _image_size(base_version)}
     batch = chosen.batch if chosen.batch > 0 else CPU_BATCH
     with transaction.atomic():
         run = TrainingRun(
@@ -70,14 +68,7 @@ def start_run(
             base_weights=name,
             base_blob=blob,
             settings=values,
-            counts={
-                "train": len(division.train),
-                "val": len(division.val),
-                "validation": division.by,
-                "holdout": division.holdout,
-                "boxes": division.boxes,
-                "classes": max(len(dataset_version.classes), len(base_version.class_names)),
-            },
+            counts=_counts(division, dataset_version, base_version),
             actor=by.name,
         )
         run.job = Job.objects.create(
@@ -95,6 +86,17 @@ def start_run(
         # Where the broker is away, the sweep finds it later.
         transaction.on_commit(partial(app.send_task, TASK, args=[run.pk], queue="train"), robust=True)
     return run
+
+
+def _counts(division: Division, version: DatasetVersion, base: ExtractorVersion) -> dict[str, Any]:
+    return {
+        "train": len(division.train),
+        "val": len(division.val),
+        "validation": division.by,
+        "holdout": division.holdout,
+        "boxes": division.boxes,
+        "classes": max(len(version.classes), len(base.class_names)),
+    }
 
 
 def payload_of(run: TrainingRun) -> dict[str, Any]:
@@ -126,7 +128,9 @@ def _check_versions(namespace: Namespace, version: DatasetVersion, base: Extract
         )
 
 
-def _check_images(version: DatasetVersion, division: Division) -> None:
+def _divided(version: DatasetVersion, seed: int) -> Division:
+    """Raises NoCompleteImage where either part would be empty."""
+    division = divide(version, seed)
     if not division.train or not division.val:
         there = len(division.train) + len(division.val)
         raise NoCompleteImage(
@@ -134,6 +138,7 @@ def _check_images(version: DatasetVersion, division: Division) -> None:
             "one to train and one to choose the best epoch. Review more images whole and build the next version.",
             field="dataset_version",
         )
+    return division
 
 
 def _image_size(version: ExtractorVersion) -> int:

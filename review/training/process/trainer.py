@@ -7,7 +7,7 @@ import math
 import os
 import shutil
 import time
-from copy import deepcopy
+from copy import copy, deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,20 @@ def make_trainer(
     ultralytics looks for another font where names are not ASCII; the weights get `names`.
     """
     import ultralytics.engine.trainer as engine
-    from ultralytics.models.yolo.detect import DetectionTrainer, DetectionValidator
 
     # Its check of mixed precision would fetch other weights; mixed precision is asked for on CUDA only.
     engine.check_amp = lambda model: True
+    trainer = _trainer_class(names, _validator_class(samples))(overrides=options)
+    teller = _Teller(trainer, history, speaker)
+    trainer.add_callback("on_train_epoch_start", teller.epoch_starts)
+    trainer.add_callback("on_train_batch_end", teller.batch_ends)
+    trainer.add_callback("on_val_batch_end", teller.validates)
+    trainer.add_callback("on_model_save", teller.saved)
+    return trainer
+
+
+def _validator_class(samples: list[str]) -> Any:
+    from ultralytics.models.yolo.detect import DetectionValidator
 
     class Validator(DetectionValidator):  # type: ignore[misc]
         """Keeps what it predicts for the samples."""
@@ -46,6 +56,12 @@ def make_trainer(
                     placed = self.scale_preds(self._prepare_pred(pred), self._prepare_batch(number, batch))
                     self.seen_samples[file] = boxes_of(placed)
 
+    return Validator
+
+
+def _trainer_class(names: list[str], validator: Any) -> Any:
+    from ultralytics.models.yolo.detect import DetectionTrainer
+
     class Trainer(DetectionTrainer):  # type: ignore[misc]
         """Starts from weights as they are, and keeps a copy of each checkpoint that is never half written."""
 
@@ -60,9 +76,7 @@ def make_trainer(
             self.model.names = dict(enumerate(names))
 
         def get_validator(self) -> Any:
-            from copy import copy
-
-            return Validator(
+            return validator(
                 self.test_loader, save_dir=self.save_dir, args=copy(self.args), _callbacks=self.callbacks
             )
 
@@ -72,13 +86,7 @@ def make_trainer(
         def final_eval(self) -> None:
             """Nothing: the best epoch's figures are known, and its weights are kept."""
 
-    trainer = Trainer(overrides=options)
-    teller = _Teller(trainer, history, speaker)
-    trainer.add_callback("on_train_epoch_start", teller.epoch_starts)
-    trainer.add_callback("on_train_batch_end", teller.batch_ends)
-    trainer.add_callback("on_val_batch_end", teller.validates)
-    trainer.add_callback("on_model_save", teller.saved)
-    return trainer
+    return Trainer
 
 
 def boxes_of(placed: dict[str, Any]) -> list[list[float]]:
