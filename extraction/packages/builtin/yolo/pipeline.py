@@ -17,6 +17,8 @@ from engine.io import parallel_io
 from engine.models.lazy import LazyModelMixin
 
 TOP_CLASSES = 5
+# A box that was clipped to the image's edge down to nothing (pixels); at low thresholds most images have one.
+MIN_SIDE = 1e-3
 
 
 def _scoring_predictor() -> Any:
@@ -86,13 +88,15 @@ class YOLODetector(LazyModelMixin, BaseBatchInferenceService):
 
 
 def _detections(result: Any) -> list[dict[str, Any]]:
-    """Turn one result into rows; x, y are the centre in pixels of the upright image."""
+    """Turn one result into rows; x, y are the centre in pixels of the upright image. Boxes without area are none."""
     boxes = result.boxes.xywh.float().cpu().numpy()
     classes = result.boxes.cls.cpu().numpy().astype(int)
     confidences = result.boxes.conf.float().cpu().numpy()
     scores = getattr(result, "class_scores", None)
     rows = []
     for number, (box, index, confidence) in enumerate(zip(boxes, classes, confidences, strict=True)):
+        if min(box[2:]) <= MIN_SIDE:
+            continue
         row: dict[str, Any] = {
             "class": result.names[int(index)],
             "confidence": float(confidence),
