@@ -20,7 +20,8 @@ def pipeline(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(sys, "path", [str(sdk), *sys.path])
     before = set(sys.modules)
     found = importlib.util.spec_from_file_location("builtin_yolo", builtin_packages()["yolo"] / "pipeline.py")
-    assert found and found.loader
+    assert found
+    assert found.loader
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
     yield module
