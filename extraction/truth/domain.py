@@ -140,8 +140,9 @@ def _row(truth: Truth, values: tuple[int, float, float, float, float, str, str])
 def refresh_completeness(image_ids: Iterable[int]) -> None:
     """Compute anew how far images are reviewed, in two statements.
 
-    complete: every current detection is decided, or a person said that nothing is missing; verified_empty: complete
-    and no object is left; partial: something is decided; else unseen.
+    complete: every current detection is decided, and somebody judged one of them, or a person said that nothing is
+    missing; verified_empty: complete and no object is left; partial: something is decided; else unseen. What is known
+    from another look or from an import was not judged: it says nothing of what is not known.
 
     The rows are locked by a statement before that: it waits for whoever changes them, and what they wrote is then seen
     by the one that computes. In one statement a declaration made meanwhile would be overwritten unseen.
@@ -164,8 +165,12 @@ def refresh_completeness(image_ids: Iterable[int]) -> None:
                 SELECT m.id AS image_id,
                     (SELECT count(*) FROM extraction_detection d WHERE d.image_id = m.id AND d.current
                         AND d.decided_label = '') AS open,
-                    (SELECT count(*) FROM extraction_detection d WHERE d.image_id = m.id AND d.current
-                        AND d.decided_label <> '') AS decided,
+                    (SELECT count(*) FROM extraction_detection d
+                        LEFT JOIN extraction_detectionmatch k ON k.detection_id = d.id
+                        LEFT JOIN extraction_groundtruthbox t ON t.detection_id = d.id
+                            AND t.origin = 'import' AND t.evidence = '' AND t.state <> 'removed'
+                        WHERE d.image_id = m.id AND d.current AND d.decided_label <> ''
+                            AND k.id IS NULL AND t.id IS NULL) AS judged,
                     (SELECT count(*) FROM extraction_groundtruthbox t WHERE t.image_id = m.id
                         AND t.state <> 'removed') AS objects,
                     coalesce(r.declared, false) AS declared
@@ -173,9 +178,9 @@ def refresh_completeness(image_ids: Iterable[int]) -> None:
                 WHERE m.id = ANY(%s))
             INSERT INTO extraction_imagereview (image_id, completeness, declared, revision, updated_at)
             SELECT image_id, CASE
-                WHEN (open = 0 AND decided > 0 OR declared) AND objects = 0 THEN 'verified_empty'
-                WHEN open = 0 AND decided > 0 OR declared THEN 'complete'
-                WHEN decided + objects > 0 THEN 'partial' ELSE 'unseen' END, declared, 1, now()
+                WHEN (open = 0 AND judged > 0 OR declared) AND objects = 0 THEN 'verified_empty'
+                WHEN open = 0 AND judged > 0 OR declared THEN 'complete'
+                WHEN judged + objects > 0 THEN 'partial' ELSE 'unseen' END, declared, 1, now()
             FROM seen ORDER BY image_id
             ON CONFLICT (image_id) DO UPDATE SET completeness = excluded.completeness,
                 revision = extraction_imagereview.revision + 1, updated_at = now()
