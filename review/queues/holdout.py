@@ -125,8 +125,11 @@ def put_holdout_boxes(
 
 
 def put_whole_images(*, queue_ids: Sequence[int], image_ids: Sequence[int]) -> None:
-    """Let held-out images wait as a whole where nothing is open and nobody said that nothing is missing; tick off
-    those that are complete, and let go of the others. The queues are locked."""
+    """Let held-out images wait as a whole where no box of the collection is open and they are not complete; tick off
+    those that are complete, and let go of the others. The queues are locked.
+
+    What is open in other collections does not hold an image back: this queue has none of it to be decided.
+    """
     if not (queue_ids and image_ids):
         return
     with connection.cursor() as cursor:
@@ -144,11 +147,13 @@ def put_whole_images(*, queue_ids: Sequence[int], image_ids: Sequence[int]) -> N
                 SELECT b.*, CASE
                     WHEN NOT b.looked THEN 'superseded'
                     WHEN r.completeness IN ('complete', 'verified_empty') THEN 'done'
-                    WHEN EXISTS (SELECT 1 FROM extraction_detection d
-                        WHERE d.image_id = b.image_id AND d.current AND d.decided_label = '') THEN 'superseded'
+                    WHEN EXISTS (SELECT 1 FROM extraction_detection d WHERE d.image_id = b.image_id
+                        AND d.collection_id = q.collection_id AND d.current AND d.decided_label = '')
+                    THEN 'superseded'
                     ELSE 'waiting' END AS after
                 FROM (SELECT queue_id, image_id, was.id, was.state AS before, held.looked IS NOT NULL AS looked
                     FROM held FULL JOIN was USING (queue_id, image_id)) b
+                JOIN review_queue q ON q.id = b.queue_id
                 LEFT JOIN extraction_imagereview r ON r.image_id = b.image_id),
             made AS (
                 INSERT INTO review_queueitem (queue_id, image_id, score, reason, state, source, created_at)

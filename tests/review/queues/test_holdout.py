@@ -20,10 +20,13 @@ from review.queues.queries import waiting_queues, waiting_total, work_on
 from tests import factories as make
 from tests.extraction.truth.looking import (
     BUS,
+    TRUCK,
     box,
     confirm_all,
     declare_complete,
     exact,
+    first_look,
+    next_look,
     say,
     settle,
     take_back,
@@ -191,3 +194,17 @@ def browser(user):
     client = Client()
     client.force_login(user)
     return client
+
+
+def test_boxes_that_wait_in_another_collection_do_not_keep_an_image_from_being_completed(collection):
+    (document,) = first_look(collection.namespace, detections=SURE)
+    Image.objects.filter(pk=document.image_id).update(split="holdout")
+    (second,) = next_look([document], [make.found("truck", 0.9, TRUCK)])
+    ensure(second.collection)
+    confirm_all([second])
+    settle()
+    assert waiting(second, "holdout") == [("", "")]
+    assert box(document, "bus").decided_label == ""
+    user = make.make_user(collection.namespace)
+    domain.declare_complete(image=document.image, user=user)
+    assert waiting(second, "holdout") == []
