@@ -59,6 +59,7 @@ candidate AS MATERIALIZED (
 -- `doc` and `gen` say in which look at the image a box was decided; a drawn one has no `gen`.
 truth AS MATERIALIZED (
     SELECT x.id, x.image_id, class.to_id AS class_id, x.origin, x.updated_at, {_BOX},
+        greatest(x.updated_at, a.updated_at) AS at,
         coalesce(d.document_id, a.document_id, 0) AS doc, d.generation AS gen,
         CASE WHEN x.detection_id IS NULL THEN coalesce(a.actor, '') END AS drawn_by,
         x.evidence AS annotation_id, coalesce(a.version, x.version) AS annotation_version
@@ -72,11 +73,23 @@ twin AS (
     SELECT b.id, row_number() OVER (PARTITION BY a.id, b.doc, b.gen, b.drawn_by ORDER BY {_IOU} DESC, b.id) AS place
     FROM truth a JOIN truth b ON b.image_id = a.image_id AND (b.updated_at, b.id) < (a.updated_at, a.id)
     AND (b.doc <> a.doc OR b.gen <> a.gen OR b.drawn_by <> a.drawn_by) WHERE {_SAME}),
-object AS MATERIALIZED (
-    SELECT * FROM truth WHERE NOT EXISTS (SELECT 1 FROM twin WHERE twin.id = truth.id AND twin.place = 1)),
 rejected AS MATERIALIZED (
-    SELECT d.image_id, d.document_id AS doc, d.generation AS gen, d.object_class_id AS class_id, d.cx, d.cy, d.w, d.h
-    FROM candidate c JOIN extraction_detection d ON d.image_id = c.id AND d.decided_label = 'false_positive'),
+    SELECT d.image_id, d.document_id AS doc, d.generation AS gen, class.to_id AS class_id, d.cx, d.cy, d.w, d.h,
+        (SELECT max(n.updated_at) FROM review_annotation n WHERE n.detection_id = d.id AND n.deleted_at IS NULL
+            AND n.label = 'false_positive') AS at
+    FROM candidate c JOIN extraction_detection d ON d.image_id = c.id AND d.decided_label = 'false_positive'
+    JOIN class ON class.id = d.object_class_id),
+-- What somebody rejected in another look after it was decided is none, unless that look shows the object by a box of
+-- its own: then only the second box over it was rejected. Drawn boxes stand for themselves.
+overruled AS (
+    SELECT a.id FROM truth a JOIN rejected b ON b.image_id = a.image_id AND b.at > a.at
+    AND (b.doc, b.gen) IS DISTINCT FROM (a.doc, a.gen) AND {_SAME}
+    WHERE coalesce(a.drawn_by, '') = '' AND NOT EXISTS (
+        SELECT 1 FROM extraction_detection x WHERE x.document_id = b.doc AND x.generation = b.gen
+        AND x.decided_label NOT IN ('', 'false_positive') AND {_IOU.replace("b.", "x.")} >= {SAME_CLASS_IOU})),
+object AS MATERIALIZED (
+    SELECT * FROM truth WHERE NOT EXISTS (SELECT 1 FROM twin WHERE twin.id = truth.id AND twin.place = 1)
+    AND id NOT IN (SELECT id FROM overruled)),
 newest AS MATERIALIZED (
     SELECT DISTINCT ON (x.image_id) x.image_id, x.id, x.generation FROM candidate c
     JOIN extraction_document x ON x.image_id = c.id JOIN extraction_collection n ON n.id = x.collection_id
