@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,7 @@ from review.home.reading import state_of, waiting_first
 from review.home.rows import rows_of
 from review.home.stages import Stage, stages
 from review.home.values import Place
-from review.queues.models import QueueItem
+from review.queues.models import Queue, QueueItem
 
 THUMBS = 5
 LATELY = 5
@@ -59,7 +60,7 @@ def home(request: AppRequest) -> HttpResponse:
         "stages": _linked(namespace, stages(state)),
         "step": steps[0],
         "more": steps[1 : 1 + MORE_IDEAS],
-        "thumbs": _thumbs(steps[0].what),
+        "thumbs": _thumbs(namespace, queues, steps[0].what),
         "quality": quality_over_time(namespace, rows, state),
         "versions": _linked(namespace, version_rows(rows, state)),
         "gate_lacks": _gate_lacks(state.lines),
@@ -92,20 +93,18 @@ def _address(namespace: Namespace, at: Place | None) -> str:
     return address_if_there(namespace, at.name, *at.args) if at else ""
 
 
-def _thumbs(step: Any) -> list[str]:
+def _thumbs(namespace: Namespace, queues: Sequence[Queue], step: Any) -> list[str]:
     """Addresses of pictures of the first boxes that the step is about: one look into the queue's index."""
-    if step.queue is None:
+    queue = next((one for one in queues if step.queue and one.public_id == step.queue.ref), None)
+    if queue is None:
         return []
-    items = QueueItem.objects.filter(
-        queue__public_id=step.queue.ref, queue__waiting_count__gt=0, state=QueueItem.State.WAITING
-    ).select_related("queue__namespace")
+    items = QueueItem.objects.filter(queue=queue, state=QueueItem.State.WAITING)
     found = []
-    for item in items.order_by("score", "id")[:THUMBS]:
-        if item.detection_id:
-            crop = address(item.queue.namespace, "image-crop", item.image_id)
-            found.append(f"{crop}?detection={item.detection_id}&size=96")
+    for image, detection in items.order_by("score", "id").values_list("image", "detection")[:THUMBS]:
+        if detection:
+            found.append(f"{address(namespace, 'image-crop', image)}?detection={detection}&size=96")
         else:
-            found.append(address(item.queue.namespace, "image-thumb", item.image_id))
+            found.append(address(namespace, "image-thumb", image))
     return found
 
 

@@ -336,3 +336,16 @@ def test_strangers_find_nothing(collection):
     assert stranger.get("/n/demo/home/running/").status_code == 404
     make.make_detected(collection)
     assert "street" not in stranger.get("/n/other/").content.decode()
+
+
+def test_pictures_beside_a_step_are_of_its_own_queue_whoever_else_has_one_of_that_name(namespace, reviewer):
+    other = make.make_namespace("other")
+    for one in (other, namespace):
+        make.make_detected(make.make_collection(make.make_bucket(one), "street"))
+    with CaptureQueriesContext(connection) as queries:
+        page = text_of(reviewer)
+    assert page.count("&amp;size=96") == QueueItem.objects.filter(queue__namespace=namespace).count()
+    assert "/n/other/" not in page
+    # The queue's index has them in order: nothing is joined before the first of them are taken.
+    (taken,) = [one["sql"] for one in queries if "review_queueitem" in one["sql"] and "LIMIT 5" in one["sql"]]
+    assert "JOIN" not in taken

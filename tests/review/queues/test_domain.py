@@ -153,7 +153,7 @@ def test_the_list_takes_the_same_number_of_queries(namespace, count, django_asse
     bucket = make.make_bucket(namespace)
     for _ in range(count):
         make.make_detected(make.make_collection(bucket))
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         cards = waiting_queues(namespace)
     assert [len(card.thumbs) for card in cards] == [2] * count
 
