@@ -52,16 +52,21 @@ def claim(run: TrainingRun) -> str:
         if not Job.objects.filter(free, pk=run.job_id).update(**changes):
             return ""
     run.job.refresh_from_db()
-    if run.job.attempt > MOST_ATTEMPTS:
+    if in_vain(run.job) > MOST_ATTEMPTS:
         end_run(
             run,
             Job.State.FAILED,
-            f"The training was begun {MOST_ATTEMPTS} times and its worker went away each time. Look at the worker's "
-            "log; a smaller batch or image size needs less memory.",
+            f"The training was begun {MOST_ATTEMPTS} times and its worker went away each time, before one more epoch was "
+            "over. Look at the worker's log; a smaller batch or image size needs less memory.",
             owner=owner,
         )
         return ""
     return owner
+
+
+def in_vain(job: Job) -> int:
+    """How often the run was begun since an epoch was last over: a worker that restarts every night ends no long run."""
+    return job.attempt - int(job.checkpoint.get("attempts_before", 0))
 
 
 def same_device(one: str, other: str) -> bool:

@@ -17,7 +17,7 @@ from mixcv.kernel.leases import renewed
 from mixcv.kernel.models import Job
 from review.datasets.models import DatasetItem
 from review.training.client import TrainingProcess
-from review.training.domain.claiming import MOST_ATTEMPTS, claim, renew, until
+from review.training.domain.claiming import MOST_ATTEMPTS, claim, in_vain, renew, until
 from review.training.domain.ending import end_run
 from review.training.domain.registering import register
 from review.training.errors import TrainingFailed
@@ -65,7 +65,8 @@ def run_training(*, key: int) -> None:
         end_run(run, Job.State.FAILED, error.message, owner=owner)
     except Exception as error:
         log.exception("The training run %s broke", run.public_id)
-        if run.job.attempt >= MOST_ATTEMPTS:
+        run.job.refresh_from_db()
+        if in_vain(run.job) >= MOST_ATTEMPTS:
             end_run(run, Job.State.FAILED, f"The training broke: {error}", owner=owner)
         raise
 
@@ -178,6 +179,7 @@ class _Run:
                 number=message["number"],
                 defaults={**values, "losses": message["losses"], "seconds": message["seconds"]},
             )
+            self._mine().update(checkpoint={"attempts_before": self.row.job.attempt - 1})
             if message["best"]:
                 best = {"number": message["number"], **values}
                 TrainingRun.objects.filter(pk=self.row.pk).update(best=best)

@@ -266,6 +266,24 @@ def test_too_many_attempts_end_it(run, says):
     assert "begun 5 times" in job.error
 
 
+def test_attempts_that_got_on_do_not_count(run, says):
+    """A worker that is restarted every night must not end a run of many nights."""
+    Job.objects.filter(pk=run.job_id).update(attempt=claiming.MOST_ATTEMPTS - 1)
+
+    def die():
+        raise KeyboardInterrupt
+
+    says(READY, epoch(1), die)
+    with pytest.raises(KeyboardInterrupt):
+        domain.run_training(key=run.pk)
+    for _ in range(2):
+        Job.objects.filter(pk=run.job_id).update(lease_until=None, state="PENDING")
+        says(READY, die)
+        with pytest.raises(KeyboardInterrupt):
+            domain.run_training(key=run.pk)
+    assert look(run)[1].state == "RUNNING"
+
+
 def test_one_run_trains_on_a_device_at_a_time(run, says):
     other = start(run.base_version, run.dataset_version)
     elsewhere = start(run.base_version, run.dataset_version, device="cuda:1")
