@@ -128,7 +128,9 @@ def promote(*, version: ExtractorVersion, by: Actor, reason: str = "", override:
         details = {name: value for one in answers for name, value in one.details.items()}
         if words := [one.words for one in answers if not one.open]:
             if not override:
-                raise GateClosed(f"{' '.join(words)} An admin can override this with a reason.", details=details)
+                raise GateClosed(
+                    f"{' '.join(words)} An admin can override this with a reason.", details=details
+                )
             check_override(namespace_id=extractor.namespace_id, by=by, reason=reason)
             details["override"] = True
         set_production(version, actor=by, reason=reason.strip(), details=details)

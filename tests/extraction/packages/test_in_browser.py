@@ -96,7 +96,9 @@ def test_from_a_package_to_the_next_version(tab: Any, worker: Worker) -> None:
     add_weights(tab, "2.0.0")
     look(tab, "models")
     tab.get_by_role("link", name="New version of trial").click()
-    tab.get_by_role("heading", name="trial 2.0.0: the code of 1.0.0 with the weights yolo-detector_2_0_0").wait_for()
+    tab.get_by_role(
+        "heading", name="trial 2.0.0: the code of 1.0.0 with the weights yolo-detector_2_0_0"
+    ).wait_for()
     look(tab, "next")
     tab.get_by_role("button", name="Make and deploy trial 2.0.0").click()
     tab.get_by_role("heading", name="trial 2.0.0").wait_for()
