@@ -56,8 +56,8 @@ def claim(run: TrainingRun) -> str:
         end_run(
             run,
             Job.State.FAILED,
-            f"The training was begun {MOST_ATTEMPTS} times and its worker went away each time, before one more epoch was "
-            "over. Look at the worker's log; a smaller batch or image size needs less memory.",
+            f"The training was begun {MOST_ATTEMPTS} times and its worker went away each time, before one more epoch "
+            "was over. Look at the worker's log; a smaller batch or image size needs less memory.",
             owner=owner,
         )
         return ""
