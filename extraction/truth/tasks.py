@@ -7,7 +7,7 @@ from celery import shared_task
 from extraction.truth.rematch import AT_ONCE, rematch
 from extraction.truth.wishes import TASK
 
-GROUPS = 50  # in one task; what is left then waits for the next sweep
+GROUPS = 500  # in one task; what is left then waits for the next sweep
 
 
 @shared_task(name=TASK, queue="cpu")

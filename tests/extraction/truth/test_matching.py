@@ -259,3 +259,11 @@ def test_a_box_drawn_over_an_imported_one_is_that_object(namespace):
     assert (row.evidence, row.cx, row.state) == ("", 60, "active")
     take_back(other)
     assert GroundTruthBox.objects.filter(state="active").count() == 1
+
+
+def test_one_transaction_holds_the_detections_of_few_images_only():
+    (document,) = first_look(make.make_namespace())
+    MatchWish.objects.bulk_create([MatchWish(image_id=document.image_id)] * 120)
+    assert rematch() <= 64
+    settle()
+    assert not MatchWish.objects.exists()
