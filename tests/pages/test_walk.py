@@ -62,7 +62,7 @@ def test_from_signing_in_to_the_rows_of_what_was_decided(
     page.set_input_files("#files", [str(file.path) for file in files])
     expect(page.get_by_text(f"{SCENES} added")).to_be_visible(timeout=SLOWLY)
     page.get_by_role("link", name="Watch the batch").click()
-    expect(page.locator("#live .state.ok")).to_have_text("done", timeout=SLOWLY)
+    expect(page.locator("#live .task .state.ok")).to_have_text("done", timeout=SLOWLY)
     page.reload()
     expect(page.locator("#live")).to_contain_text(f"{SCENES} of {SCENES}")
 
