@@ -100,17 +100,22 @@ def collections_using(version: ExtractorVersion) -> list[str]:
 
 
 def versions_using(model: RegistryModel) -> list[ExtractorVersion]:
-    """Versions in use that need the model: their hosts loaded it, or their code names it (or an id that it replaces).
+    """Versions in use that need the model: their hosts loaded it, their code names it (or an id that it replaces), or
+    its weights are theirs.
 
     In use are those that are deployed, on their way there, or that collections run.
     """
     rows = ExtractorVersion.objects.filter(extractor__namespace_id=model.namespace_id)
     state = ExtractorVersion.State
     live = Q(state__in=[state.DEPLOYING, state.READY]) | Q(collections__isnull=False, retired_at=None)
-    needing = Q(model_uses__model=model) | ~Q(models_named=[])
+    needing = Q(model_uses__model=model) | ~Q(models_named=[]) | Q(weights=model.archive_id)
     found = rows.filter(live & needing).select_related("extractor").distinct().order_by("public_id")
     loaded = set(model.uses.values_list("extractor_version_id", flat=True))
-    return [row for row in found if row.pk in loaded or model.public_id in models_needed(row)]
+    return [
+        row
+        for row in found
+        if row.pk in loaded or row.weights_id == model.archive_id or model.public_id in models_needed(row)
+    ]
 
 
 def models_needed(version: ExtractorVersion) -> list[str]:
@@ -152,14 +157,14 @@ def registry_page(namespace: Namespace) -> list[Registered]:
     page = []
     for model in models:
         names = {other.public_id for other in models if other.name == model.name}
-        users = [row for row in versions if model.public_id in needed[row.pk]]
+        users = [
+            row for row in versions if model.public_id in needed[row.pk] or row.weights_id == model.archive_id
+        ]
         fits = model.state == RegistryModel.State.DEPLOYED
         candidates = [
             row
             for row in newest.values()
-            if fits
-            and model.public_id not in needed[row.pk]
-            and (_loads(needed[row.pk], names, model.name) or _takes(row, model))
+            if fits and row not in users and (_loads(needed[row.pk], names, model.name) or _takes(row, model))
         ]
         page.append(Registered(model, users, candidates))
     return page

@@ -11,6 +11,7 @@ from extraction.packages import domain
 from extraction.packages.builtin import SHIPPED_WEIGHTS
 from extraction.packages.hosts import pool, warm_host
 from extraction.packages.models import Deployment, ExtractorVersion, ModelUse, RegistryModel
+from extraction.packages.queries import registry_page
 from extraction.packages.registry_files import models_folder
 from mixcv.kernel.errors import AlreadyExists, InvalidInput
 from mixcv.tenancy.actors import SYSTEM
@@ -215,3 +216,16 @@ def _bring_up(version: ExtractorVersion) -> None:
     rows = Deployment.objects.select_related("extractor_version__extractor__namespace")
     domain.bring_up(deployment=rows.get(pk=deployment.pk))
     version.refresh_from_db()
+
+
+def test_weights_of_a_version_in_use_are_needed(namespace: Namespace) -> None:
+    """What a training run registers is the very file that its version runs with."""
+    model = deployed(register(namespace, data=DIGITS.read_bytes(), name="best.pt"))
+    version = domain.register_version(
+        namespace=namespace, extractor="digits", version="2.0.0", weights_path=DIGITS
+    )
+    ExtractorVersion.objects.filter(pk=version.pk).update(state="ready")
+    with pytest.raises(domain.InUse, match="needed by digits_2_0_0"):
+        domain.delete_model(model=model, by=SYSTEM)
+    (row,) = registry_page(namespace)
+    assert (row.users, row.candidates) == ([version], [])
