@@ -5,12 +5,16 @@ Boxes: [cx, cy, w, h], centre and size in pixels of the upright image.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from extraction.truth.models import GroundTruthBox
+from django.db.models import Count, Q
+
+from extraction.truth.models import GroundTruthBox, ImageReview
 from mixcv.tenancy.addresses import address
 from mixcv.tenancy.models import User
-from review.queues.models import Queue
+from review.queues.differing import GONE, NEW
+from review.queues.models import Queue, QueueItem
 from review.queues.queries import BoxView, Progress, Work, class_choices, pace, recent_decisions
 from review.verdicts.models import Label
 
@@ -31,10 +35,19 @@ def work_data(work: Work, colours: dict[str, int]) -> dict[str, Any]:
             "name": work.document.slug,
             "crop": address(namespace, "image-crop", image.pk),
             "whole": work.whole,
+            "asks": _asks(work),
         },
         "boxes": [_box(box, colours, truth.get(box.id)) for box in work.boxes],
         "missed": [_missed(box) for box in work.missed],
     }
+
+
+def _asks(work: Work) -> bool:
+    """Whether a person must say of this image that nothing is missing: versions are measured on the holdout, so that
+    an object which nobody drew would count as wrongly found."""
+    if work.queue.kind != Queue.Kind.HOLDOUT:
+        return False
+    return not ImageReview.objects.filter(image=work.image, declared=True).exists()
 
 
 def _truth_of(detection_ids: list[int]) -> list[GroundTruthBox]:
@@ -71,6 +84,33 @@ def _missed(box: GroundTruthBox) -> dict[str, Any]:
         "decided": named,
         "annotation": box.evidence,
     }
+
+
+# What waits beside the doubtful boxes, by the reasons that `differing` writes.
+_KINDS = {
+    "called otherwise": Q(reason__contains=" called this ") | Q(reason__contains=" calls this "),
+    "new": Q(reason=NEW),
+    "not found any more": Q(reason=GONE),
+    "shown better by another box": Q(reason__startswith="Another box shows "),
+}
+
+
+def differences(queues: Sequence[Queue]) -> dict[int, str]:
+    """What waits in queues of later versions, in words, by queue: `60 doubtful, 40 called otherwise, 10 new`.
+
+    Queues in which nothing differs are not in it. One query for any number of queues.
+    """
+    own = {queue.pk: queue for queue in queues if queue.kind == Queue.Kind.DOUBTFUL}
+    waiting = QueueItem.objects.filter(queue__in=own, state=QueueItem.State.WAITING).exclude(reason="")
+    numbers = {f"n{at}": Count("pk", filter=one) for at, one in enumerate(_KINDS.values())}
+    rows = waiting.order_by().values("queue").annotate(differing=Count("pk"), **numbers)
+    return {row["queue"]: _in_words(own[row["queue"]], row) for row in rows}
+
+
+def _in_words(queue: Queue, row: Any) -> str:
+    counts = {"doubtful": queue.waiting_count - row["differing"]}
+    counts |= {kind: row[f"n{at}"] for at, kind in enumerate(_KINDS)}
+    return ", ".join(f"{number:,} {kind}" for kind, number in counts.items() if number > 0)
 
 
 def progress_data(progress: Progress) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from review.queues import domain
 from review.queues.filling import open_as_queues, remove_queue
 from review.queues.forms import image_key, read_body, read_keys, read_verdict
 from review.queues.models import Queue
-from review.queues.payload import colours_of, progress_data, sitting_data, work_data
+from review.queues.payload import colours_of, differences, progress_data, sitting_data, work_data
 from review.queues.queries import pace, source_of, waiting_queues, work_on
 from review.verdicts.domain import Outcome, StaleVerdict, record_verdicts, retract_verdicts
 from review.verdicts.models import Annotation
@@ -33,7 +33,9 @@ from review.verdicts.models import Annotation
 def review(request: AppRequest) -> HttpResponse:
     """What waits, per queue, the fullest first."""
     cards = waiting_queues(request.namespace)
-    return render(request, "review/queues/list.html", {"cards": cards, "here": "review"})
+    differing = differences([card.queue for card in cards])
+    rows = [(card, differing.get(card.queue.pk, "")) for card in cards]
+    return render(request, "review/queues/list.html", {"rows": rows, "here": "review"})
 
 
 @require_POST
@@ -49,7 +51,11 @@ def remove(request: AppRequest, queue: str) -> HttpResponse:
 def focus(request: AppRequest, queue: str) -> HttpResponse:
     row = _queue(request, queue)
     execution = domain.open_queue(queue=row, user=request.user)
-    context = {"sitting": sitting_data(row, request.user, execution.public_id), "here": "review"}
+    context = {
+        "sitting": sitting_data(row, request.user, execution.public_id),
+        "differing": differences([row]).get(row.pk, ""),
+        "here": "review",
+    }
     return render(request, "review/queues/focus.html", context | _next(request, row, []))
 
 
@@ -185,7 +191,7 @@ def complete(request: AppRequest, queue: str) -> JsonResponse:
 
 
 def _queue(request: AppRequest, ref: str) -> Queue:
-    rows = Queue.objects.select_related("collection__extractor_version", "retriever", "namespace")
+    rows = Queue.objects.select_related("collection__extractor_version__extractor", "retriever", "namespace")
     return get_object_or_404(rows, namespace=request.namespace, public_id=ref)
 
 

@@ -384,7 +384,7 @@ def test_an_image_on_which_nothing_was_found_is_judged_as_a_whole(tab: Any, desk
     queue = ensure_holdout_queue(collection=desk.queue.collection)
     tab.goto(desk.focus.replace(desk.queue.public_id, queue.public_id))
     expect(tab.locator("[data-slot=why]")).to_have_text("Nothing was found here")
-    expect(tab.locator("[data-slot=more]")).to_contain_text("say that nothing is missing")
+    expect(tab.locator("[data-slot=more]")).to_contain_text("E: nothing else is on this image")
     wait_for(tab, "window.mixcvFocus && !window.mixcvFocus.ahead.loading")
     first = image_of(tab)
     tab.keyboard.press("n")
@@ -405,6 +405,45 @@ def test_an_image_on_which_nothing_was_found_is_judged_as_a_whole(tab: Any, desk
     assert list(kinds.values()) == ["verified_empty"]
     queue.refresh_from_db()
     assert (queue.waiting_count, queue.done_count) == (0, 2)
+
+
+def test_after_the_last_box_of_a_held_out_image_it_asks_what_is_missing(tab: Any, desk: Desk) -> None:
+    Image.objects.update(split="holdout")
+    queue = ensure_holdout_queue(collection=desk.queue.collection)
+    tab.goto(desk.focus.replace(desk.queue.public_id, queue.public_id))
+    expect(tab.locator(".stage .tag")).to_contain_text("bus")
+    wait_for(tab, "window.mixcvFocus && !window.mixcvFocus.ahead.loading")
+    first = image_of(tab)
+    why, more = tab.locator("[data-slot=why]"), tab.locator("[data-slot=more]")
+    for _ in range(3):
+        tab.keyboard.press("a")
+    expect(why).to_have_text("Is anything missing?")
+    expect(more).to_have_text("E: nothing else is on this image. N: draw what is missing.")
+    assert image_of(tab) == first
+    tab.keyboard.press("z")
+    expect(tab.locator(".stage .tag")).to_contain_text("truck")
+    tab.keyboard.press("a")
+    expect(why).to_have_text("Is anything missing?")
+    settled(tab)
+    tab.reload()
+    wait_for(tab, f"document.querySelector('#focus > .work').dataset.image === '{first}'")
+    expect(why).to_have_text("Is anything missing?")
+    assert not ImageReview.objects.get(image_id=first).declared
+    tab.keyboard.press("e")
+    expect(tab.locator(".stage .tag")).to_contain_text("bus")
+    settled(tab)
+    assert ImageReview.objects.get(image_id=first).declared
+    second = image_of(tab)
+    assert second != first
+    for _ in range(3):
+        tab.keyboard.press("a")
+    expect(why).to_have_text("Is anything missing?")
+    tab.keyboard.press("s")
+    expect(tab.locator(".stage .tag")).to_contain_text("bus")
+    settled(tab)
+    assert image_of(tab) not in {first, second}
+    assert not ImageReview.objects.get(image_id=second).declared
+    assert labels() == ["confirmed"] * 6
 
 
 def test_a_box_that_a_later_version_does_not_find_is_asked_about(tab: Any, desk: Desk) -> None:

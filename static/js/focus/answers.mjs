@@ -41,6 +41,24 @@ export const answers = {
     this.show(el);
   },
 
+  // An image whose boxes are all decided waits no more: after a reload only this page knows that it was being asked about.
+  remember(image) {
+    try {
+      const key = `mixcv.asks.${this.urls.queue}`;
+      if (image) sessionStorage.setItem(key, image);
+      else sessionStorage.removeItem(key);
+    } catch { /* a closed store: the question is lost with a reload */ }
+  },
+
+  remembered() {
+    try { return Number(sessionStorage.getItem(`mixcv.asks.${this.urls.queue}`)); } catch { return 0; }
+  },
+
+  async askAgain(image) {
+    while (this.ahead.loading) await this.ahead.loading; // one fragment at a time
+    if (!this.ahead.held().includes(String(image))) this.openImage(image);
+  },
+
   stale(item, error) {
     say(error.message ?? "Somebody else decided this box meanwhile. Your verdict was not saved.", { bad: true, key: "stale" });
     this.back(item, error.details?.now);
@@ -76,6 +94,7 @@ export const answers = {
 
   emptied() {
     unsay("outbox");
+    if (this.asked) { this.askAgain(this.asked); this.asked = 0; }
     if (!this.work && this.ahead.over) { this.ahead.again(); this.ahead.take().then((el) => el && !this.work && this.show(el)); }
   },
 

@@ -46,6 +46,7 @@ class Focus {
       this.history.push({ annotation: entry.annotation_id, image: entry.image });
     }
     this.panel.progress(this.progress);
+    this.asked = this.remembered();
     this.show(root.querySelector(".work"));
     this.outbox.run();
   }
@@ -77,7 +78,7 @@ class Focus {
     if (before !== el) before ? before.replaceWith(el) : this.root.insertBefore(el, this.root.querySelector(".side"));
     const over = el.dataset.empty !== undefined;
     for (const does of ["missed", "skip"]) this.root.querySelector(`[data-does=${does}]`).setAttribute("aria-disabled", over);
-    if (over) { this.work = null; this.panel.show(null, "", { over: true }); this.panel.hint(""); return; }
+    if (over) { this.work = null; this.remember(null); this.panel.show(null, "", { over: true }); this.panel.hint(""); return; }
     const id = Number(el.dataset.image);
     const on = {
       changed: (box) => this.tell(box), select: (box) => this.focus(box), drawing: () => this.draw.active,
@@ -100,10 +101,18 @@ class Focus {
   focus(box) {
     this.leaveBox();
     this.work.focus(box);
+    if (!box && this.work.whole) this.work.stage.fit(); // what is missing may lie anywhere on the picture
     this.tell(box);
   }
 
-  tell(box) { this.panel.show(box, this.work.image.name, { whole: this.work.whole, any: this.work.boxes.length > 0 }); }
+  tell(box) {
+    const { work } = this, asks = work.whole && !work.waiting().length;
+    this.panel.show(box, work.image.name, { whole: work.whole, any: work.boxes.length > 0 });
+    const button = work.el.querySelector("[data-does=complete]").classList;
+    button.toggle("primary", asks);
+    button.toggle("quiet", !asks);
+    this.remember(asks && !work.counted ? work.image.id : null);
+  }
 
   leaveBox() { // a box that was moved and not saved goes back
     if (this.box?.before) this.work.edit.revert();
@@ -112,7 +121,7 @@ class Focus {
   advance() {
     const next = this.work.nextWaiting();
     if (next) this.focus(next);
-    else if (this.work.whole) this.focus(null); // the image itself is still to be judged
+    else if (this.work.whole && !this.work.complete) this.focus(null); // the image itself is still to be judged
     else this.nextImage();
   }
 
@@ -252,17 +261,17 @@ class Focus {
   declare() {
     const { work } = this;
     if (work.declared || (work.whole && this.draw.active)) return;
-    if (work.whole) { this.tickOff(work); return; }
+    if (work.whole && !work.waiting().length) { this.tickOff(work); return; }
     work.complete = !work.complete;
     this.markComplete();
     if (work.complete && !work.waiting().length) this.sendComplete(work);
   }
 
-  // An image that waits as a whole: said to miss nothing, it is done.
+  // An image that is asked about as a whole: said to miss nothing, it is done.
   tickOff(work) {
     work.whole = false;
     work.complete = true;
-    this.count(1);
+    if (work.counted) this.count(1);
     this.panel.log("confirmed", "Nothing is missing", newKey());
     this.sendComplete(work);
     this.nextImage();

@@ -43,9 +43,9 @@ export class Panel {
     this.slots.candidates.parentElement.hidden = !box;
     for (const button of this.decide) button.setAttribute("aria-disabled", box ? "false" : "true");
     if (!box) {
-      why.textContent = over ? "Nothing waits here" : whole && any ? "All boxes here are decided" : whole ? "Nothing was found here" : "No box";
+      why.textContent = over ? "Nothing waits here" : whole && any ? "Is anything missing?" : whole ? "Nothing was found here" : "No box";
       more.textContent = over ? "Z takes the last verdict back."
-        : whole ? "Draw what is missing, or say that nothing is missing." : "N draws an object that was missed.";
+        : whole ? "E: nothing else is on this image. N: draw what is missing." : "N draws an object that was missed.";
       this.slots.candidates.replaceChildren();
       confirm.textContent = "Confirm";
       return;

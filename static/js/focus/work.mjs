@@ -13,7 +13,8 @@ export class Work {
     this.boxes = [...this.data.boxes, ...this.data.missed].map((box) => this.plain(box));
     this.on = on;
     this.complete = false;
-    this.whole = Boolean(this.data.image.whole); // waits as a whole, for somebody to say that nothing is missing
+    this.counted = Boolean(this.data.image.whole); // waits as a whole, for somebody to say that nothing is missing
+    this.whole = this.counted || Boolean(this.data.image.asks); // once its boxes are decided, that is asked
   }
 
   plain(box) {

@@ -12,6 +12,8 @@ from django.test.utils import CaptureQueriesContext
 
 from extraction.runs.models import Document
 from mixcv.tenancy.models import User
+from review.queues.differing import GONE, NEW
+from review.queues.domain import ensure_holdout_queue
 from review.queues.models import Queue, QueueItem
 from review.verdicts.models import Annotation
 from tests import factories
@@ -216,6 +218,35 @@ def test_lists_cost_the_same_number_of_queries_at_one_and_at_three_rows(browser:
     few = queries()
     grow(2)
     assert queries() == few
+
+
+def test_a_later_version_s_queue_says_what_differs(browser: Client, queue: Queue, document: Document) -> None:
+    factories.make_detected(queue.collection)
+    assert "least sure first" in browser.get("/n/demo/review/").content.decode()
+    items = list(QueueItem.objects.filter(queue=queue).order_by("pk"))
+    reasons = [NEW, GONE, "A reviewer called this bus; this version says truck"]
+    for item, reason in zip(items, reasons, strict=False):
+        item.reason = reason
+        item.save()
+    said = "1 doubtful, 1 called otherwise, 1 new, 1 not found any more"
+    assert f"wait: {said};" in browser.get("/n/demo/review/").content.decode()
+    assert said in browser.get(f"/n/demo/review/{queue.public_id}/").content.decode()
+
+
+def test_a_held_out_image_asks_until_somebody_says_that_nothing_is_missing(
+    browser: Client, queue: Queue, document: Document
+) -> None:
+    document.image.split = "holdout"
+    document.image.save()
+    holdout = ensure_holdout_queue(collection=queue.collection)
+
+    def asks(of: Queue) -> bool:
+        page = browser.get(f"/n/demo/review/{of.public_id}/next/?image={document.image_id}")
+        return '"asks": true' in page.content.decode()
+
+    assert (asks(holdout), asks(queue)) == (True, False)
+    call(browser, holdout, "complete", {"image_id": document.image_id})
+    assert not asks(holdout)
 
 
 @pytest.mark.parametrize(
