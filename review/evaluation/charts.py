@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,14 @@ def signed(value: float, digits: int = 3) -> str:
     if not float(text):
         return text
     return f"{'+' if value > 0 else '−'}{text}"
+
+
+def confidence_text(value: float) -> str:
+    """0.45; of small ones three digits that count, 0.00123, so that none reads as 0.00."""
+    if value >= 0.1 or value <= 0:
+        return f"{value:.2f}"
+    text = f"{value:.{2 - math.floor(math.log10(value))}f}"
+    return text[:4] + text[4:].rstrip("0")
 
 
 def interval_text(low: float, high: float, digits: int = 3) -> str:
@@ -241,7 +250,7 @@ def _curve(key: str, name: str, points: Sequence[Sequence[float]], href: Callabl
             _x(recall),
             _y(precision),
             href(threshold),
-            f"{name}: precision {precision:.2f}, recall {recall:.2f} from confidence {threshold:.2f}",
+            f"{name}: precision {precision:.2f}, recall {recall:.2f} from confidence {confidence_text(threshold)}",
         )
         for recall, precision, threshold in spread(points, MOST_LINKS)
     ]

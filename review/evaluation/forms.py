@@ -12,7 +12,7 @@ from mixcv.tenancy.models import Namespace
 from review.datasets.models import DatasetVersion
 from review.evaluation.domain import MOST_VERSIONS
 from review.evaluation.domain.starting import LOWEST
-from review.evaluation.overview import measurable, ready_versions
+from review.evaluation.overview import measurable, ready_versions, worth_measuring
 
 
 class EvaluationForm(forms.Form):
@@ -48,7 +48,8 @@ class EvaluationForm(forms.Form):
         return f"{row} (production)" if row.extractor.production_id == row.pk else str(row)
 
     def usual(self, asked: Sequence[str] = ()) -> dict[str, Any]:
-        """The newest holdout, and of its extractor the version in production and the newest; or those asked for."""
+        """The newest holdout, and of its extractor the version in production and the newest that is worth
+        measuring beside it; or those asked for."""
         wanted = [row for row in self.ready if row.public_id in asked]
         held = self.held
         if wanted:
@@ -58,7 +59,8 @@ class EvaluationForm(forms.Form):
             return {}
         mine = [row for row in self.ready if row.extractor_id == held[0].dataset.extractor_id]
         serving = [row for row in mine if row.extractor.production_id == row.pk]
-        chosen = wanted or [*serving, *[row for row in mine if row not in serving][:1]]
+        others = [row for row in mine if row not in serving]
+        chosen = wanted or [*serving, *worth_measuring(others, serving[0] if serving else None, held[0])[:1]]
         return {"dataset_version": str(held[0].pk), "versions": [row.public_id for row in chosen]}
 
     def chosen(self) -> tuple[DatasetVersion, list[ExtractorVersion]]:

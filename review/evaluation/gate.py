@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from extraction.packages.hooks import GateAnswer
 from extraction.packages.models import Extractor, ExtractorVersion
 from extraction.packages.queries import production_of
+from mixcv.tenancy.models import Namespace
 from review.datasets.models import DatasetBox
+from review.evaluation.charts import direction, interval_text, signed
 from review.evaluation.lineage import lineage_of, trained_on
 from review.evaluation.models import Evaluation, ImagePrediction, PromotionPolicy
 from review.evaluation.naming import Naming
+from review.evaluation.overview import holdout_collection
 from review.evaluation.queries import comparison_of, newest_of
+from review.queues.holdout import holdout_left
 
 EVALUATED, BETTER, CLASSES, BOXES, UNSEEN = "evaluated", "better", "classes", "boxes", "unseen"
 _NAMED = 5
+_KEPT = ("key", "passed", "text", "link", "numbers")
 
 
 @dataclass(frozen=True)
 class Check:
     """One thing that is asked. `text` is for people. `link`: what to look at, as `{"kind": …}` with ids:
     "start" (an evaluation to start: old, new: versions' ids), "compare" (evaluation, old, new: versions' ids),
-    "class" (the same with class_id), "holdout" (dataset, version: number), or empty. `numbers` are what `text` says."""
+    "class" (the same with class_id), "holdout" (dataset, version: number), or empty. `numbers` are what `text` says.
+    Where `lead` is there, `text` is `lead`, `items` and `advice`, which pages show as a list."""
 
     key: str
     passed: bool
     text: str
     link: dict[str, Any] = field(default_factory=dict)
     numbers: dict[str, Any] = field(default_factory=dict)
+    lead: str = ""
+    items: tuple[str, ...] = ()
+    advice: str = ""
+
+    @property
+    def known(self) -> bool:
+        """Whether anything is known of it; what is not known closes nothing."""
+        return bool(self.numbers.get("known", True))
 
 
 @dataclass(frozen=True)
@@ -54,7 +69,7 @@ class Gate:
         return {
             "evaluation_id": self.evaluation.public_id if self.evaluation else None,
             "against": self.against.version if self.against else None,
-            "checks": [asdict(check) for check in self.checks],
+            "checks": [{name: getattr(check, name) for name in _KEPT} for check in self.checks],
         }
 
 
@@ -83,7 +98,7 @@ def checks(version: ExtractorVersion) -> Gate:
         _evaluated(row, version, against, link),
         _better(results, version, against, link),
         _classes(results, policy, link),
-        _boxes(row, policy),
+        _boxes(row, policy, extractor),
         _unseen(row, version),
     ]
     return Gate(version, against, row, found)
@@ -162,7 +177,18 @@ def _better(
 
 
 def _signed(one: dict[str, Any]) -> str:
-    return f"{one['difference']:+.3f} ({one['low']:+.3f} to {one['high']:+.3f})"
+    bounds = "" if one["low"] is None else f" ({interval_text(one['low'], one['high'])})"
+    return f"{signed(one['difference'])}{bounds}"
+
+
+def _listed(
+    key: str, lead: str, found: list[str], advice: str, link: dict[str, Any], numbers: dict[str, Any]
+) -> Check:
+    """A check that is not passed for some classes, each in its own words."""
+    more = [f"{len(found) - _NAMED} more"] if len(found) > _NAMED else []
+    items = (*found[:_NAMED], *more)
+    text = f"{lead} {'; '.join(items)}. {advice}".strip()
+    return Check(key, False, text, link, numbers, lead, items, advice)
 
 
 def _classes(results: dict[str, Any], policy: PromotionPolicy, link: dict[str, Any]) -> Check:
@@ -180,19 +206,21 @@ def _classes(results: dict[str, Any], policy: PromotionPolicy, link: dict[str, A
     if not worse:
         text = f"No class is worse by more than {policy.class_bound:g} AP50-95 ({len(known)} compared)."
         return Check(CLASSES, True, text, link, numbers)
-    named = [f"{one['name']} {_signed(one)}" for one in worse[:_NAMED]]
-    more = f" and {len(worse) - _NAMED} others" if len(worse) > _NAMED else ""
-    text = f"Worse by more than {policy.class_bound:g} AP50-95: {', '.join(named)}{more}."
-    return Check(CLASSES, False, text, {**link, "kind": "class", "class_id": worse[0]["class_id"]}, numbers)
+    found = [
+        f"class {one['name']} {_signed(one)}{', proven' if direction(one['low'], one['high']) == 'poor' else ''}"
+        for one in worse
+    ]
+    link = {**link, "kind": "class", "class_id": worse[0]["class_id"]}
+    return _listed(CLASSES, f"Worse by more than {policy.class_bound:g} AP50-95:", found, "", link, numbers)
 
 
-def _boxes(row: Evaluation, policy: PromotionPolicy) -> Check:
+def _boxes(row: Evaluation, policy: PromotionPolicy, extractor: Extractor) -> Check:
     """Of each class that the dataset version teaches, whether the holdout has enough."""
     naming = Naming.of(row.settings)
     taught = DatasetBox.objects.filter(item__dataset_version=row.dataset_version_id)
     keys = {naming.key(key) for key in taught.values_list("object_class", flat=True).distinct()}
     few = [one for one in row.classes if one["class_id"] in keys and one["boxes"] < policy.least_boxes]
-    numbers = {
+    numbers: dict[str, Any] = {
         "least": policy.least_boxes,
         "few": [{name: one[name] for name in ("class_id", "name", "boxes")} for one in few],
     }
@@ -206,20 +234,29 @@ def _boxes(row: Evaluation, policy: PromotionPolicy) -> Check:
             f"Each of the {len(keys)} classes has {policy.least_boxes} or more checked boxes on the holdout."
         )
         return Check(BOXES, True, text, link, numbers)
-    named = [f"{one['name']} {one['boxes']}" for one in few[:_NAMED]]
-    more = f" and {len(few) - _NAMED} others" if len(few) > _NAMED else ""
-    text = (
-        f"Each class needs {policy.least_boxes} checked boxes on the holdout; too few: {', '.join(named)}{more}. "
-        "Complete the holdout and build the next version of the dataset."
-    )
-    return Check(BOXES, False, text, link, numbers)
+    found = [f"class {one['name']} has {one['boxes']} of {policy.least_boxes} checked boxes" for one in few]
+    begin = "Complete the holdout" if left_of(row.namespace, extractor) else f"{more_of(few)} to the holdout"
+    advice = f"{begin} and build the next version of the dataset; an admin can change the bound."
+    return _listed(BOXES, "Too few on the holdout:", found, advice, link, numbers)
+
+
+def more_of(few: Sequence[Mapping[str, Any]]) -> str:
+    """Add images with bus, 6 and others."""
+    names = ", ".join(one["name"] for one in few[:2])
+    return f"Add images with {names}{' and others' if len(few) > 2 else ''}"
+
+
+def left_of(namespace: Namespace, extractor: Extractor) -> int:
+    """Held-out images that are not reviewed whole, where the holdout of an extractor is completed."""
+    collection = holdout_collection(namespace, extractor)
+    return holdout_left([collection.pk]).get(collection.pk, 0) if collection else 0
 
 
 def _unseen(row: Evaluation, version: ExtractorVersion) -> Check:
     lineage = lineage_of(version)
     begins = lineage.begins_with
     if not lineage.dataset_versions:
-        text = f"{version} was not trained here, and nothing is known of what it was trained on."
+        text = f"Not known: {version} was not trained here, so it may have seen holdout images."
         return Check(UNSEEN, True, text, {}, {"trained_on": 0, "known": False})
     seen = trained_on(row.dataset_version, lineage.dataset_versions)
     numbers = {"trained_on": seen, "known": True}

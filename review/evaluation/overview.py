@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from django.db.models import Count, Exists, OuterRef, Q
 
 from extraction.packages.models import Extractor, ExtractorVersion, ProductionChange
 from extraction.runs.models import Collection, Document
+from mixcv.kernel.models import Job
 from mixcv.tenancy.addresses import address
 from mixcv.tenancy.models import Namespace
 from review.datasets.models import DatasetItem, DatasetVersion
@@ -21,6 +23,7 @@ from review.training.models import TrainingRun
 SHOWN_CHANGES = 8
 MOST_EVALUATIONS = 200
 MOST_CHANGES = 400
+_GAVE_UP = {Job.State.FAILED, Job.State.CANCELED}
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ def _fill(
     runs: Mapping[int, TrainingRun],
 ) -> None:
     keys = {one.pk for one in versions}
+    ids: dict[int | None, str] = {one.pk: one.public_id for one in versions}
     serving = card.extractor.production_id
     mine = [one for one in figures if one["extractor_version_id"] in keys]
     newest = next((one for one in mine if one["extractor_version_id"] == serving), mine[0] if mine else None)
@@ -125,17 +129,18 @@ def _fill(
                 map=figure["metrics__map50_95"] if figure else None,
                 interval="" if low is None else f"95% interval {low:.3f} to {high:.3f}",
                 change=_change(change) if change else None,
-                href=_href(namespace, figure, version) if figure else "",
+                href=_href(namespace, figure, version, ids.get(serving, "") if pairs else "")
+                if figure
+                else "",
                 run=runs.get(version.pk),
                 collections=version.collection_count,  # type: ignore[attr-defined]
             )
         )
 
 
-def _href(namespace: Namespace, figure: Mapping[str, Any], version: ExtractorVersion) -> str:
+def _href(namespace: Namespace, figure: Mapping[str, Any], version: ExtractorVersion, old: str = "") -> str:
     at = address(namespace, "compare", figure["evaluation__public_id"])
-    # The one in production is what others are held against.
-    return at if version.extractor.production_id == version.pk else f"{at}?new={version.public_id}"
+    return f"{at}?{urlencode({**({'old': old} if old else {}), 'new': version.public_id})}"
 
 
 def _change(one: Mapping[str, Any]) -> Change | None:
@@ -183,7 +188,7 @@ def _comparisons(evaluations: Sequence[int]) -> dict[tuple[int, int | None, int]
 def _runs(versions: Sequence[ExtractorVersion]) -> dict[int, TrainingRun]:
     rows = (
         TrainingRun.objects.filter(produced_version__in=versions)
-        .select_related("dataset_version__dataset", "base_version__extractor")
+        .select_related("dataset_version__dataset", "base_version__extractor", "job")
         .order_by("created_at")
     )
     return {row.produced_version_id: row for row in rows if row.produced_version_id}
@@ -220,6 +225,34 @@ def ready_versions(namespace: Namespace) -> list[ExtractorVersion]:
         .select_related("extractor")
         .order_by("extractor__name", "-created_at", "-pk")[:100]
     )
+
+
+def worth_measuring(
+    versions: Sequence[ExtractorVersion], serving: ExtractorVersion | None, held: DatasetVersion
+) -> list[ExtractorVersion]:
+    """Of these those whose training did not fail and which were nowhere measured below the version that they were
+    trained from; those not yet measured beside the one in production on this holdout first."""
+    runs = _runs(versions)
+    gains: dict[tuple[int, int], float] = {}
+    beside: set[int] = set()
+    rows = Comparison.objects.filter(
+        Q(old__extractor_version__in=versions) | Q(new__extractor_version__in=versions),
+        evaluation__job__state__in=OVER,
+    ).order_by("pk")
+    sides = ("old__extractor_version_id", "new__extractor_version_id")
+    facts = rows.values_list(*sides, "results__map50_95__difference", "evaluation__dataset_version_id")
+    for old, new, gain, on in facts:
+        if serving is not None and serving.pk in (old, new) and on == held.pk:
+            beside |= {old, new}
+        gains[old, new], gains[new, old] = gain or 0.0, -(gain or 0.0)
+
+    def worth(version: ExtractorVersion) -> bool:
+        run = runs.get(version.pk)
+        if run is None:
+            return True
+        return run.job.state not in _GAVE_UP and gains.get((run.base_version_id, version.pk), 0.0) >= 0
+
+    return sorted(filter(worth, versions), key=lambda version: version.pk in beside)
 
 
 def holdout_collection(namespace: Namespace, extractor: Extractor | None = None) -> Collection | None:

@@ -28,6 +28,7 @@ MEASURES = (
     ("recall", "Recall"),
 )
 _TONES = {"good": "up", "poor": "down", "even": "t2"}
+MOST_LOST = 3
 MATRICES = ("old", "new", "difference")
 
 
@@ -59,11 +60,30 @@ def finding(pair: Pair, results: Mapping[str, Any] | None) -> str:
     rows = [results[key] for key, _ in MEASURES if results[key]["difference"] is not None]
     if not rows:
         return "Nothing can be said: the holdout has no true box"
+    return _of_measures(pair, pair.old, rows) + _lost(results["classes"])
+
+
+def _lost(classes: Sequence[Mapping[str, Any]]) -> str:
+    """The classes that fell beyond chance, the most fallen first."""
+    rows = [one for one in classes if direction(one["low"], one["high"]) == "poor"]
+    rows.sort(key=lambda one: one["difference"])
+    if not rows:
+        return ""
+    names, more = [one["name"] for one in rows[:MOST_LOST]], len(rows) - MOST_LOST
+    if more > 0:
+        said = f"{', '.join(names)} and {more} more"
+    else:
+        said = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    return f"; class {said} is provenly worse" if len(rows) == 1 else f"; classes {said} are provenly worse"
+
+
+def _of_measures(pair: Pair, old: EvaluatedVersion, rows: Sequence[Mapping[str, Any]]) -> str:
+    name = pair.name(pair.new)
     tones = [direction(one["low"], one["high"]) for one in rows]
     better, worse, all_of = tones.count("good"), tones.count("poor"), len(rows)
     open_ = all_of - better - worse
     if not better and not worse:
-        return f"No difference between {pair.short(pair.old)} and {pair.short(pair.new)} is proven"
+        return f"No difference between {pair.short(old)} and {pair.short(pair.new)} is proven"
     rest = f", no proven change in the {'other' if open_ == 1 else f'other {open_}'}" if open_ else ""
     if better and worse:
         return f"{name} is better in {better} and worse in {worse} of {all_of} measures{rest}"

@@ -133,7 +133,9 @@ def _whole(request: AppRequest, pair: Pair) -> dict[str, Any]:
         "finding": finding(pair, results),
         "measures": measures_of(pair, results),
         "classes": by_class(pair, results),
-        "panel": panel_of(request.namespace, pair.new.extractor_version),
+        "panel": panel_of(
+            request.namespace, pair.new.extractor_version, pair.old.extractor_version if pair.old else None
+        ),
         "shots": shots_of(show(first, pair.new, pair.old), at),
         "changed": images["better"] + images["worse"] if images else None,
         "images": images,

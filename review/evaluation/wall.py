@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlencode
 
 from django.db.models import QuerySet
@@ -12,10 +14,13 @@ from django.db.models import QuerySet
 from mixcv.kernel.errors import NotFound
 from mixcv.tenancy.addresses import address
 from review.datasets.models import DatasetItem
+from review.evaluation.charts import confidence_text
 from review.evaluation.models import EvaluatedVersion, Evaluation
 from review.evaluation.queries import Cell, ClassErrors, CurvePoint, ShownBox, ShownImage, Where, images
 
 NONE = "none"
+# What a set's files are told apart by: eight or more hexadecimal digits at the end of the name.
+_HASH = re.compile(r"[-_.](?=[a-f]*\d)[0-9a-f]{8,64}(?=\.\w+$|$)")
 
 
 @dataclass(frozen=True)
@@ -60,25 +65,27 @@ class Pair:
 
 
 def pair_of(row: Evaluation, old: str = "", new: str = "") -> Pair:
-    """The versions named by id or number; else the one in production against the newest of the others."""
+    """The versions named by id or number; else the newest, against the first in the list of those before it.
+
+    What is in production has no say: after a promotion the page shows the same two the same way round.
+    """
     sides = list(row.versions.all())
 
     def named(ref: str) -> EvaluatedVersion | None:
         found = (s for s in sides if ref in (s.extractor_version.public_id, s.extractor_version.version))
         return next(found, None)
 
-    def serves(side: EvaluatedVersion) -> bool:
-        version = side.extractor_version
-        return version.extractor.production_id == version.pk
+    def age(side: EvaluatedVersion) -> tuple[datetime, int]:
+        return side.extractor_version.created_at, side.position
 
     chosen_new, chosen_old = named(new), named(old)
     if chosen_new is None:
         others = [one for one in sides if one != chosen_old]
-        usual = [one for one in others if not serves(one)] or others or sides
-        chosen_new = max(usual, key=lambda one: (one.extractor_version.created_at, one.position))
+        chosen_new = max(others or sides, key=age)
     if chosen_old is None or chosen_old == chosen_new:
         others = [one for one in sides if one != chosen_new]
-        chosen_old = next((one for one in others if serves(one)), others[0] if others else None)
+        before = [one for one in others if age(one) < age(chosen_new)]
+        chosen_old = next(iter(before or others), None)
     return Pair(row, chosen_new, chosen_old)
 
 
@@ -129,7 +136,7 @@ def _where(
         at = _threshold(data["threshold"])
         return CurvePoint(
             class_id, at, what
-        ), f"{who} {words} {name or 'objects'} from confidence {at:.2f} on"
+        ), f"{who} {words} {name or 'objects'} from confidence {confidence_text(at)} on"
     if class_id is None:
         raise NotFound("There is no such class in this evaluation.", field="class")
     return ClassErrors(class_id), f"{who} misses {name}, takes it for another or falsely finds it"
@@ -194,6 +201,11 @@ class Shot:
     boxes: list[Drawn]
     href: str = ""
     failed: str = ""
+
+    @property
+    def name(self) -> str:
+        """The file's name without a hash at its end; all of it where nothing else is left."""
+        return _HASH.sub("", self.item.file_name) or self.item.file_name
 
     @property
     def label(self) -> str:

@@ -15,6 +15,7 @@ from extraction.packages.domain import (
     roll_back,
 )
 from extraction.packages.models import ExtractorVersion, ProductionChange, RegistryModel
+from extraction.truth.models import ImageReview
 from mixcv.kernel.errors import Forbidden, InvalidInput
 from mixcv.kernel.models import Event, Job
 from mixcv.tenancy.actors import SYSTEM, person, program
@@ -124,14 +125,14 @@ def test_a_version_that_is_worse_or_only_perhaps_better_is_refused(namespace, tw
     assert not found["better"].passed
     assert "2.0.0 is worse than 1.0.0" in found["better"].text
     assert not found["classes"].passed
-    assert "person -1.000" in found["classes"].text
+    assert "class person −1.000" in found["classes"].text
     assert found["classes"].link["kind"] == "class"
     row = Comparison.objects.get()
     row.results["map50_95"] = {"old": 0.5, "new": 0.52, "difference": 0.02, "low": -0.01, "high": 0.05}
     row.save()
     better = by_key(second)["better"]
     assert not better.passed
-    assert "+0.020 (-0.010 to +0.050): the interval includes zero" in better.text
+    assert "+0.020 (−0.010 to +0.050): the interval includes zero" in better.text
 
 
 def test_the_bound_on_a_class_is_of_the_point_estimate(namespace, two, monkeypatch):
@@ -141,7 +142,7 @@ def test_the_bound_on_a_class_is_of_the_point_estimate(namespace, two, monkeypat
     worse = {"old": 0.9, "new": 0.86, "difference": -0.04, "low": -0.1, "high": 0.02}
     row.results["classes"][0] |= worse
     row.save()
-    assert "bus -0.040 (-0.100 to +0.020)" in by_key(second)["classes"].text
+    assert "class bus −0.040 (−0.100 to +0.020)." in by_key(second)["classes"].text
     assert not by_key(second)["classes"].passed
     PromotionPolicy.objects.update(class_bound=0.05)
     assert by_key(second)["classes"].passed
@@ -153,7 +154,11 @@ def test_too_few_checked_boxes_of_a_class_close_the_gate(namespace, two, monkeyp
     PromotionPolicy.objects.all().delete()
     few = by_key(second)["boxes"]
     assert not few.passed
-    assert "needs 20 checked boxes on the holdout; too few: bus 3, person 3, truck 3" in few.text
+    assert few.items[0] == "class bus has 3 of 20 checked boxes"
+    assert "class person has 3 of 20 checked boxes; class truck has 3 of 20 checked boxes." in few.text
+    assert "Add images with bus, person and others to the holdout" in few.text, "nothing is left to complete"
+    ImageReview.objects.filter(image__split="holdout").delete()
+    assert "Complete the holdout and build" in by_key(second)["boxes"].text
     assert few.link == {"kind": "holdout", "dataset": "ds_street", "version": 1}
 
 
@@ -161,6 +166,7 @@ def test_a_holdout_image_that_was_trained_on_closes_the_gate(namespace, two, mon
     first, second, dataset_version = two
     row = measured(namespace, two, monkeypatch)
     assert "not trained here" in by_key(second)["unseen"].text
+    assert (by_key(second)["unseen"].passed, by_key(second)["unseen"].known) == (True, False)
     trained(namespace, second, first, dataset_version)
     assert "No holdout image was trained on, back to street 1.0.0" in by_key(second)["unseen"].text
     held = list(DatasetItem.objects.filter(dataset_version=dataset_version, holdout=True).order_by("pk"))

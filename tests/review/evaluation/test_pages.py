@@ -11,16 +11,22 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.html import escape
 
+from extraction.intake.models import Blob
 from extraction.packages.domain.versions import set_production
 from extraction.packages.models import ExtractorVersion, ProductionChange
 from extraction.packages.queries import production_of
+from extraction.truth.models import ImageReview
 from mixcv.kernel.models import Job
 from mixcv.tenancy.models import Role
 from review.datasets.models import DatasetItem
 from review.evaluation import domain
+from review.evaluation.charts import confidence_text
+from review.evaluation.forms import EvaluationForm
 from review.evaluation.models import Comparison, EvaluatedVersion, Evaluation, PromotionPolicy
+from review.evaluation.page import finding
 from review.evaluation.queries import get_evaluation, images
 from review.evaluation.wall import asked_of, pair_of
+from review.training.models import TrainingRun
 from tests import factories as make
 from tests.review.evaluation.measuring import BEA, TRUE, evaluate, holdout, hosts
 
@@ -87,6 +93,50 @@ def test_the_headline_says_no_more_than_the_intervals(namespace, compared):
     assert "No difference between 1.0.0 and 2.0.0 is proven" in text_of(
         client_of(namespace).get(at(compared))
     )
+
+
+def test_the_headline_names_what_is_lost(namespace, compared):
+    row = Comparison.objects.get()
+    one = row.results["classes"][0]
+
+    def headline(*names):
+        fell = [
+            {**one, "name": name, "difference": -0.2 + n / 100, "low": -0.3, "high": -0.1}
+            for n, name in enumerate(names)
+        ]
+        perhaps = {**one, "name": "7", "difference": -0.5, "low": -0.9, "high": 0.1}
+        pair = pair_of(get_evaluation(namespace, compared.public_id))
+        return finding(pair, {**row.results, "classes": [perhaps, *fell]})
+
+    assert "provenly" not in headline()
+    assert headline("0").endswith("; class 0 is provenly worse")
+    assert headline("0", "2").endswith("; classes 0 and 2 are provenly worse")
+    assert headline("0", "2", "3", "4", "5").endswith("; classes 0, 2, 3 and 2 more are provenly worse")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.45, "0.45"), (0.0, "0.00"), (0.001234, "0.00123"), (0.05, "0.05"), (1.0, "1.00")]
+)
+def test_small_confidences_are_not_zero(value, text):
+    assert confidence_text(value) == text
+
+
+def test_a_version_that_lost_is_not_chosen_beforehand(namespace, compared):
+    third = make.make_version(namespace, "street", "3.0.0")
+    first = ExtractorVersion.objects.get(version="1.0.0")
+    usual = EvaluationForm(namespace=namespace).usual()
+    assert usual["versions"] == ["street_1_0_0", "street_3_0_0"], "the newest that is not measured yet"
+    job = Job.objects.create(namespace_id=namespace.pk, kind="training", subject="t", state=Job.State.FAILED)
+    TrainingRun.objects.create(
+        namespace=namespace,
+        extractor=first.extractor,
+        dataset_version=compared.dataset_version,
+        base_version=first,
+        base_blob=Blob.objects.first(),
+        produced_version=third,
+        job=job,
+    )
+    assert EvaluationForm(namespace=namespace).usual()["versions"] == ["street_1_0_0", "street_2_0_0"]
 
 
 def test_versions_are_picked_and_turned(namespace, compared):
@@ -229,7 +279,7 @@ def test_the_page_of_versions(namespace, compared):
     assert "figures on the holdout of street 1" in page
     assert 'class="up"' in page, "the gain is proven"
     assert "the measure" in page
-    assert f"compare/{compared.public_id}/?new=street_2_0_0" in page
+    assert f"compare/{compared.public_id}/?old=street_1_0_0&amp;new=street_2_0_0" in page
     for version in ("street_1_0_0", "street_2_0_0"):
         assert re.search(rf'value="{version}"[^>]*checked', page), "both are chosen beforehand"
     assert re.search(r"in production.*since", page, re.S)
@@ -293,8 +343,14 @@ def test_an_open_gate_promotes_with_a_reason_and_rolls_back(namespace, compared)
     assert answer.headers["Location"] == HOME
     assert production_of(compared.extractor).version == "2.0.0"
     assert ProductionChange.objects.first().reason == "better at night"
-    page = text_of(client.get(at(compared, "?old=1.0.0&new=2.0.0")))
-    assert "Roll back to 1.0.0" in page
+    for rest in ("", "?old=1.0.0&new=2.0.0"):
+        page = text_of(client.get(at(compared, rest)))
+        assert "Compare street 1.0.0 and street 2.0.0" in page, "a promotion turns nothing round"
+        assert "2.0.0 is in production since" in page
+        assert "Roll back to 1.0.0" in page
+    turned = text_of(client.get(at(compared, "?old=2.0.0&new=1.0.0")))
+    assert "Promote 1.0.0" not in turned
+    assert "Roll back to 1.0.0" in turned
     assert "better at night" in text_of(client.get(HOME))
     client.post("/n/demo/versions/roll-back/street/", {"reason": "misses trucks"})
     assert production_of(compared.extractor).version == "1.0.0"
@@ -307,7 +363,11 @@ def test_a_closed_gate_stays_closed_but_for_an_admin_with_a_reason(namespace, co
     gate = page.split('id="gate-h"')[1].split("</section>")[0]
     assert 'aria-disabled="true"' in gate
     assert "Override" not in gate
-    assert "Complete the holdout" in gate
+    assert 'class="unknown"' in gate, "what nobody knows is no green check"
+    assert "3 of 4 checks pass" in gate
+    assert "Add images with" in gate, "nothing is left to complete"
+    ImageReview.objects.filter(image__split="holdout").delete()
+    assert "Complete the holdout" in text_of(manager.get(at(compared))).split('id="gate-h"')[1]
     path = "/n/demo/versions/promote/street_2_0_0/"
     said = text_of(manager.post(path, {"reason": "I want it"}, follow=True))
     assert "The gate of street is closed for 2.0.0." in said
