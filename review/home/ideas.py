@@ -30,20 +30,35 @@ def ideas(state: State) -> list[Step]:
     makers: tuple[tuple[Callable[[State], Iterator[Step]], bool], ...] = (
         (_mend, True),
         (_begin, True),
+        (_detect_first, True),
+        (_compare_first, True),
+        (_decide_first, True),
         (_review, False),
         (_mend_later, True),
         (_holdout, False),
         (_build, True),
         (_train, True),
-        (_detect, True),
-        (_compare, True),
-        (_decide, True),
+        (_detect_later, True),
+        (_compare_later, True),
+        (_decide_later, True),
         (_watch, False),
     )
     found = [step for make, manages in makers if state.manages or not manages for step in make(state)]
     if found and not state.images:
         return found  # they begin with the first images
     return [*found, _well(state, bool(found))]
+
+
+def _before_review(state: State, line: Line) -> bool:
+    """Whether what a newer version waits for comes before the boxes: they are of an older one of its extractor."""
+    queue = state.queue
+    return queue is not None and not queue.newest and queue.extractor == line.extractor and not _lost(line)
+
+
+def _lost(line: Line) -> bool:
+    """A version that is measured and provenly worse holds up nothing."""
+    one = line.candidate
+    return one is not None and one.difference is not None and one.difference.direction == "down"
 
 
 def _mend(state: State) -> Iterator[Step]:
@@ -139,16 +154,36 @@ def _train(state: State) -> Iterator[Step]:
             yield Step(title, reason, Place("training"), "Set up the training")
 
 
-def _detect(state: State) -> Iterator[Step]:
+def _detect_first(state: State) -> Iterator[Step]:
+    yield from _detect(state, first=True)
+
+
+def _detect_later(state: State) -> Iterator[Step]:
+    yield from _detect(state, first=False)
+
+
+def _detect(state: State, *, first: bool) -> Iterator[Step]:
     for line in state.lines:
+        if _before_review(state, line) is not first:
+            continue
         if line.undetected:
             reason = "It is trained and up, and has no collection: only by looking does it show what it sees better."
             at = Place("training-run", (line.run,))
             yield Step(f"Let {line.undetected} look at the images", reason, at, "Make its collection")
 
 
-def _compare(state: State) -> Iterator[Step]:
+def _compare_first(state: State) -> Iterator[Step]:
+    yield from _compare(state, first=True)
+
+
+def _compare_later(state: State) -> Iterator[Step]:
+    yield from _compare(state, first=False)
+
+
+def _compare(state: State, *, first: bool) -> Iterator[Step]:
     for line in state.lines:
+        if _before_review(state, line) is not first:
+            continue
         one = line.candidate
         if one is not None and not one.evaluation and not one.under_way:
             reason = f"Nobody knows yet whether it is better than {line.production}, which is in production."
@@ -157,8 +192,18 @@ def _compare(state: State) -> Iterator[Step]:
             )
 
 
-def _decide(state: State) -> Iterator[Step]:
+def _decide_first(state: State) -> Iterator[Step]:
+    yield from _decide(state, first=True)
+
+
+def _decide_later(state: State) -> Iterator[Step]:
+    yield from _decide(state, first=False)
+
+
+def _decide(state: State, *, first: bool) -> Iterator[Step]:
     for line in state.lines:
+        if _before_review(state, line) is not first:
+            continue
         one = line.candidate
         if one is None or not one.evaluation:
             continue

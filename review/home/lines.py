@@ -36,6 +36,7 @@ def _line(rows: Rows, extractor: Extractor, complete: Mapping[int, int]) -> Line
     runs = [run for run in rows.runs if run.extractor_id == extractor.pk]
     live = next((run for run in runs if not run.job.is_over), None)
     undetected = _undetected(rows, runs)
+    candidates = _candidates(rows, extractor)
     return Line(
         extractor=extractor.name,
         production=f"{extractor.name} {extractor.production.version}" if extractor.production else "",
@@ -49,7 +50,8 @@ def _line(rows: Rows, extractor: Extractor, complete: Mapping[int, int]) -> Line
         training=training_of(live) if live else None,
         undetected=str(undetected.produced_version) if undetected else "",
         run=undetected.public_id if undetected else "",
-        candidate=_candidate(rows, extractor),
+        candidate=candidates[0] if candidates else None,
+        measured=next((one for one in candidates if one.evaluation), None),
     )
 
 
@@ -87,24 +89,22 @@ def training_of(run: TrainingRun) -> Training:
     )
 
 
-def _candidate(rows: Rows, extractor: Extractor) -> Candidate | None:
-    """The newest version that is up, younger than the one in production, and was never there."""
+def _candidates(rows: Rows, extractor: Extractor) -> list[Candidate]:
+    """Versions that are up, younger than the one in production, and were never there; the newest first."""
     production = extractor.production
     if production is None:
-        return None
+        return []
     served = rows.served()
-    version = next(
-        (
-            one
-            for one in rows.versions_of(extractor.pk)
-            if one.state == ExtractorVersion.State.READY
-            and one.created_at > production.created_at
-            and one.pk not in served
-        ),
-        None,
-    )
-    if version is None:
-        return None
+    return [
+        _candidate(rows, one, production)
+        for one in rows.versions_of(extractor.pk)
+        if one.state == ExtractorVersion.State.READY
+        and one.created_at > production.created_at
+        and one.pk not in served
+    ]
+
+
+def _candidate(rows: Rows, version: ExtractorVersion, production: ExtractorVersion) -> Candidate:
     evaluation, gain = compared_with(rows, version.pk, production.pk)
     busy = any(
         one.version == version.pk and one.state in {Job.State.PENDING, Job.State.RUNNING}

@@ -30,7 +30,8 @@ from review.verdicts.models import Annotation, Label
 
 # How long something that failed is what to see to first; later it is history.
 FRESH = timedelta(days=7)
-PACE_OF = 50
+PACE_OF = 300
+LEAST_SECONDS = 3.0
 LEAST_FOR_PACE = 5
 WHOLE = [ImageReview.Completeness.COMPLETE, ImageReview.Completeness.VERIFIED_EMPTY]
 THERE = (Label.CONFIRMED, Label.CORRECTED, Label.MISSED)
@@ -69,8 +70,8 @@ def state_of(
         since_training=since,
         verified=sum(ever.get(label, 0) for label in THERE) + _imported(namespace),
         failed=tuple(_failed(rows, now - FRESH)),
-        queue=_first(queues, seconds, holdout=False),
-        holdout_queue=_first(queues, seconds, holdout=True),
+        queue=_first(rows, queues, seconds, holdout=False),
+        holdout_queue=_first(rows, queues, seconds, holdout=True),
         lines=lines,
         last_trained=str(trained.produced_version) if trained else "",
     )
@@ -144,26 +145,45 @@ def _complete_since(namespace: Namespace, rows: Rows) -> dict[int, int]:
 
 
 def _seconds_each(namespace: Namespace, user: User) -> float | None:
-    """What the reader's last verdicts took, from being shown to being decided; None for too few."""
+    """What the reader's last verdicts took, from being shown to being decided; None for too few. A burst of keys is no
+    pace: at least `LEAST_SECONDS`."""
     mine = Annotation.objects.filter(namespace=namespace, actor=person(user).name, deleted_at=None)
     last = mine.order_by("-updated_at").values_list("seconds", flat=True)[:PACE_OF]
     known = [seconds for seconds in last if seconds is not None]
-    return median(known) if len(known) >= LEAST_FOR_PACE else None
+    return max(LEAST_SECONDS, median(known)) if len(known) >= LEAST_FOR_PACE else None
 
 
-def _first(queues: Sequence[Queue], seconds: float | None, *, holdout: bool) -> WaitingQueue | None:
-    for queue in queues:
-        if (queue.kind == Queue.Kind.HOLDOUT) == holdout and queue.waiting_count > 0:
-            return WaitingQueue(
-                queue.public_id,
-                queue.collection.name,
-                queue.waiting_count,
-                queue.doubtful_below,
-                queue.retriever.name,
-                # An image as a whole takes as long as its boxes do: nobody knows how many there are.
-                seconds * queue.waiting_count if seconds is not None and not holdout else None,
-            )
-    return None
+def _first(
+    rows: Rows, queues: Sequence[Queue], seconds: float | None, *, holdout: bool
+) -> WaitingQueue | None:
+    """The fullest of the newest versions' collections; where nothing waits there, the fullest of all."""
+    found = [
+        queue for queue in queues if (queue.kind == Queue.Kind.HOLDOUT) == holdout and queue.waiting_count > 0
+    ]
+    queue = next((one for one in found if _of_newest(rows, one)), found[0] if found else None)
+    if queue is None:
+        return None
+    version = queue.collection.extractor_version
+    return WaitingQueue(
+        queue.public_id,
+        queue.collection.name,
+        queue.waiting_count,
+        queue.doubtful_below,
+        queue.retriever.name,
+        # An image as a whole takes as long as its boxes do: nobody knows how many there are.
+        seconds * queue.waiting_count if seconds is not None and not holdout else None,
+        version.extractor.name if version else "",
+        _of_newest(rows, queue),
+    )
+
+
+def _of_newest(rows: Rows, queue: Queue) -> bool:
+    """Whether no younger version of the extractor is up than the one whose boxes wait in the queue."""
+    version = queue.collection.extractor_version
+    return version is None or not any(
+        one.state == ExtractorVersion.State.READY and one.created_at > version.created_at
+        for one in rows.versions_of(version.extractor_id)
+    )
 
 
 def _failed(rows: Rows, since: datetime) -> list[Failed]:

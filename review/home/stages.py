@@ -90,10 +90,10 @@ def _compare(state: State) -> Stage:
 
 
 def _candidate(state: State) -> tuple[Line | None, Candidate | None]:
-    """The one that is measured before those that are not."""
-    lines = [line for line in state.lines if line.candidate is not None]
-    lines.sort(key=lambda line: line.candidate is None or line.candidate.difference is None)
-    return (lines[0], lines[0].candidate) if lines else (None, None)
+    """The newest that is measured before those that are not, however new."""
+    found = [(line, line.measured or line.candidate) for line in state.lines if line.candidate is not None]
+    found.sort(key=lambda pair: pair[1] is None or pair[1].difference is None)
+    return found[0] if found else (None, None)
 
 
 def _has_production(state: State) -> bool:

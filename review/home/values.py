@@ -57,7 +57,8 @@ class Failed:
 
 @dataclass(frozen=True)
 class WaitingQueue:
-    """A queue to open: `boxes` (in a holdout's also images) wait in it. `seconds`: at the reader's own pace."""
+    """A queue to open: `boxes` (in a holdout's also images) wait in it. `seconds`: at the reader's own pace. `newest`:
+    no younger version of its extractor is up than the one that found them."""
 
     ref: str
     collection: str
@@ -65,6 +66,8 @@ class WaitingQueue:
     doubtful_below: float = 0.0
     retriever: str = ""
     seconds: float | None = None
+    extractor: str = ""
+    newest: bool = True
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ class Line:
     `dataset` is the id of its dataset (empty: none), `number` the latest version (0: none) with `images`;
     `complete_since`: complete images since that version, of all where there is none. `trained_on` is whether a run
     has used the latest version. `undetected`: a trained version's name that no collection has; `run` made it.
+    `measured`: the newest candidate that was measured beside the one in production.
     """
 
     extractor: str
@@ -122,6 +126,7 @@ class Line:
     undetected: str = ""
     run: str = ""
     candidate: Candidate | None = None
+    measured: Candidate | None = None
 
 
 @dataclass(frozen=True)

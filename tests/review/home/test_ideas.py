@@ -207,6 +207,40 @@ def test_the_best_next_step(state, title, reason, place):
     assert step.at.name == place
 
 
+OLD = replace(QUEUE, extractor="digits", newest=False)
+
+
+@pytest.mark.parametrize(
+    ("state", "first"),
+    [
+        (well(queue=OLD), "Review"),
+        (well(queue=OLD, lines=line(undetected="digits 2.0.0", run="train_1")), "Let"),
+        (well(queue=OLD, lines=line(candidate=CANDIDATE)), "Compare"),
+        (well(queue=OLD, lines=line(candidate=replace(COMPARED, gate=Gate(True)))), "Decide"),
+        (well(queue=OLD, lines=line(candidate=replace(COMPARED, gate=Gate(False)))), "digits"),
+        # What failed still comes first, and what is provenly worse holds up nothing.
+        (
+            well(queue=OLD, lines=line(candidate=CANDIDATE), failed=(Failed("It stopped", "", Place("x")),)),
+            "It",
+        ),
+        (
+            well(
+                queue=OLD,
+                lines=line(candidate=replace(COMPARED, difference=Difference(-0.1, -0.2, -0.05))),
+            ),
+            "Review",
+        ),
+        # Another extractor's boxes, and those of the newest version, wait for nobody.
+        (well(queue=replace(OLD, extractor="street"), lines=line(candidate=CANDIDATE)), "Review"),
+        (well(queue=replace(OLD, newest=True), lines=line(candidate=CANDIDATE)), "Review"),
+    ],
+)
+def test_a_newer_version_comes_before_the_boxes_of_an_older_one(state, first):
+    titles = [step.title.split()[0] for step in ideas(state)]
+    assert titles[0] == first
+    assert len(titles) == len(set(titles))
+
+
 def test_more_ideas_follow_in_their_order():
     state = well(queue=QUEUE, lines=line(complete_since=20, candidate=CANDIDATE))
     titles = [step.title.split()[0] for step in ideas(state)]
@@ -259,6 +293,11 @@ def test_reviewers_are_told_only_of_what_they_may_do():
         ),
         (
             well(lines=line(candidate=COMPARED)),
+            3,
+            ("you", "wants a decision", "+0.031", "mAP", "digits 2.0.0 against digits 1.0.0"),
+        ),
+        (
+            well(lines=line(candidate=replace(CANDIDATE, name="digits 3.0.0"), measured=COMPARED)),
             3,
             ("you", "wants a decision", "+0.031", "mAP", "digits 2.0.0 against digits 1.0.0"),
         ),
