@@ -11,7 +11,7 @@ from mixcv.tenancy.models import Namespace
 from review.datasets.models import DatasetVersion
 from review.training.process.recipe import AUGMENTATIONS
 from review.training.queries import base_versions, trainable_versions
-from review.training.settings import LARGEST_SEED, MOST_BATCH, MOST_EPOCHS, Settings
+from review.training.settings import DEVICE, LARGEST_IMAGE, LARGEST_SEED, MOST_BATCH, MOST_EPOCHS, Settings
 
 _USUAL = Settings()
 _AUGMENTATION_TEXTS = {
@@ -43,11 +43,9 @@ class TrainingForm(forms.Form):
     )
     image_size = forms.IntegerField(
         label="Image size, px",
-        min_value=64,
-        max_value=4096,
-        step_size=32,
         required=False,
         help_text="Empty: that of the base.",
+        widget=forms.NumberInput(attrs={"min": 64, "max": LARGEST_IMAGE, "step": 32}),
     )
     batch = forms.IntegerField(
         label="Batch", min_value=-1, max_value=MOST_BATCH, initial=_USUAL.batch, help_text="-1: CUDA chooses."
@@ -101,6 +99,20 @@ class TrainingForm(forms.Form):
     @property
     def advanced(self) -> list[forms.BoundField]:
         return [self[name] for name in self.ADVANCED]
+
+    def clean_image_size(self) -> int | None:
+        size: int | None = self.cleaned_data["image_size"]
+        if size is not None and (not 64 <= size <= LARGEST_IMAGE or size % 32):
+            raise forms.ValidationError(f"must be a multiple of 32 from 64 to {LARGEST_IMAGE:,} pixels")
+        return size
+
+    def clean_device(self) -> str:
+        device: str = self.cleaned_data["device"]
+        if not DEVICE.fullmatch(device):
+            raise forms.ValidationError(
+                f"device is {device!r}; it must be auto, cpu, mps, cuda or cuda:0 and so on."
+            )
+        return device
 
     def settings(self) -> dict[str, Any]:
         data = self.cleaned_data

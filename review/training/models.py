@@ -63,6 +63,17 @@ class TrainingRun(models.Model):
         ordering = ["-created_at"]
         indexes = [models.Index(fields=["namespace", "-created_at"], name="training_run_newest")]
 
+    @property
+    def base_map50_95(self) -> float | None:
+        """What the start weights reached on the same validation images, where it was measured."""
+        found: float | None = self.counts.get("base", {}).get("map50_95")
+        return found
+
+    @property
+    def worse_than_base(self) -> bool:
+        best, base = self.best.get("map50_95"), self.base_map50_95
+        return best is not None and base is not None and best < base
+
     def __str__(self) -> str:
         return f"training of {self.extractor.name} on {self.dataset_version}"
 

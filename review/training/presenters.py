@@ -50,7 +50,7 @@ class TrainingJobAnswer(serializers.Serializer[Any]):
 
 class TrainingRunAnswer(serializers.Serializer[Any]):
     """`best`: the epoch whose weights are kept, as measured on
-    the validation images."""
+    the validation images; `base_map50_95`: what the start weights reached on the same images."""
 
     run_id = serializers.CharField()
     dataset_id = serializers.CharField()
@@ -63,6 +63,7 @@ class TrainingRunAnswer(serializers.Serializer[Any]):
     phase = serializers.ChoiceField(choices=TrainingRun.Phase.values)
     job = TrainingJobAnswer()
     best = serializers.DictField()
+    base_map50_95 = serializers.FloatField(allow_null=True)
     runtime = serializers.DictField()
     model_id = serializers.CharField(allow_null=True)
     extractor_version_id = serializers.CharField(allow_null=True)
@@ -104,7 +105,7 @@ def present_run(row: TrainingRun) -> dict[str, Any]:
         "base_version_id": row.base_version.public_id,
         "base_weights": row.base_weights,
         "settings": row.settings,
-        "counts": row.counts,
+        "counts": {name: value for name, value in row.counts.items() if name != "base"},
         "phase": row.phase,
         "job": {
             "task_id": job.public_id,
@@ -117,6 +118,7 @@ def present_run(row: TrainingRun) -> dict[str, Any]:
             "finished_at": job.finished_at,
         },
         "best": row.best,
+        "base_map50_95": row.base_map50_95,
         "runtime": row.runtime,
         "model_id": row.model.public_id if row.model else None,
         "extractor_version_id": version.public_id if version else None,

@@ -143,6 +143,9 @@ class _Run:
                 raise TrainingFailed(str(message["message"]), details={"kind": message.get("kind", "")})
             case "ready":
                 self._begins(message)
+            case "base":
+                names = ("precision", "recall", "map50", "map50_95")
+                self._save(counts={**self.row.counts, "base": {name: message.get(name) for name in names}})
             case "batch":
                 self._progress(int(message["done"]), int(message["total"]))
             case "epoch":

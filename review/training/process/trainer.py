@@ -6,7 +6,10 @@ import json
 import math
 import os
 import shutil
+import sys
 import time
+import traceback
+from collections import defaultdict
 from copy import copy, deepcopy
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,8 @@ def make_trainer(
     engine.check_amp = lambda model: True
     trainer = _trainer_class(names, _validator_class(samples))(overrides=options)
     teller = _Teller(trainer, history, speaker)
+    trainer.add_callback("on_train_start", teller.base)
+    trainer.add_callback("on_val_start", teller.validation_starts)
     trainer.add_callback("on_train_epoch_start", teller.epoch_starts)
     trainer.add_callback("on_train_batch_end", teller.batch_ends)
     trainer.add_callback("on_val_batch_end", teller.validates)
@@ -110,6 +115,27 @@ class _Teller:
         self.began = self.told = time.monotonic()
         self.batch = 0
 
+    def base(self, trainer: Any) -> None:
+        """What the start weights reach on the validation images; not again where a run goes on.
+
+        A run that cannot measure it trains all the same.
+        """
+        if self.history:
+            return
+        trainer.epoch, trainer.loss_items = trainer.start_epoch, {}
+        try:
+            figures = trainer.validator(trainer)
+        except Exception:  # the figure is wanted, the run more
+            traceback.print_exc(file=sys.stderr)
+            return
+        finally:
+            trainer.loss_items = None
+        self.speaker.say("base", **_figures(figures))
+
+    def validation_starts(self, validator: Any) -> None:
+        if not validator.loss:  # before the first epoch no losses are known by name
+            validator.loss = defaultdict(float)
+
     def epoch_starts(self, trainer: Any) -> None:
         self.began, self.batch = time.monotonic(), 0
 
@@ -155,13 +181,19 @@ class _Teller:
         return {
             "number": trainer.epoch + 1,
             "losses": losses,
-            "precision": _number(figures.get("metrics/precision(B)")),
-            "recall": _number(figures.get("metrics/recall(B)")),
-            "map50": _number(figures.get("metrics/mAP50(B)")),
-            "map50_95": _number(figures.get("metrics/mAP50-95(B)")),
+            **_figures(figures),
             "seconds": round(time.monotonic() - self.began, 2),
             "best": bool(trainer.best_fitness == trainer.fitness),
         }
+
+
+def _figures(figures: dict[str, Any]) -> dict[str, float | None]:
+    return {
+        "precision": _number(figures.get("metrics/precision(B)")),
+        "recall": _number(figures.get("metrics/recall(B)")),
+        "map50": _number(figures.get("metrics/mAP50(B)")),
+        "map50_95": _number(figures.get("metrics/mAP50-95(B)")),
+    }
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -1,7 +1,7 @@
 """The training process's work: widen the base weights, train, and say what happens, a JSON line at a time.
 
-Lines: `ready`, `batch`, `alive`, `epoch`, `samples`, then `done` or `failed`. Boxes are `[class index, confidence,
-cx, cy, w, h]` in pixels of the upright image.
+Lines: `ready`, `base`, `batch`, `alive`, `epoch`, `samples`, then `done` or `failed`. Boxes are `[class index,
+confidence, cx, cy, w, h]` in pixels of the upright image.
 """
 
 from __future__ import annotations

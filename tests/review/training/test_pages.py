@@ -149,6 +149,18 @@ def test_done_it_says_what_to_do_next(manager, ground, monkeypatch):
     assert after.count("btn primary") == 1
 
 
+def test_worse_than_its_base_it_says_so_on_page_and_list(manager, ground, monkeypatch):
+    run = start(*ground)
+    base = {"op": "base", "map50": 0.9, "map50_95": 0.61, "precision": 0.8, "recall": 0.7}
+    train(run, monkeypatch, base, epoch(1), epoch(2), done())
+    for where in (PAGE, f"{PAGE}{run.public_id}/"):
+        page = text_of(manager.get(where))
+        assert "worse than its base" in page
+        assert "base 0.610" in page
+    TrainingRun.objects.update(best={"number": 2, "map50_95": 0.7})
+    assert "worse than its base" not in text_of(manager.get(PAGE))
+
+
 def test_failed_it_says_why_and_how_to_go_on(manager, ground, monkeypatch):
     run = start(*ground)
     train(run, monkeypatch, {"op": "failed", "kind": "memory", "message": "The training ran out of memory."})
