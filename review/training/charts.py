@@ -63,7 +63,7 @@ def chart_of(
     """`series`: by key a name and a value for each epoch from the first. The axis runs to `epochs`, so that the curves
     grow into it; `top`: where the scale ends, else a round number above all values."""
     values = [one for _, found in series.values() for one in found if one is not None]
-    high = top or nice_top(max(values, default=1.0))
+    high = top or nice_top(calm_top(values))
     span = max(1, epochs - 1)
 
     def x(number: int) -> float:
@@ -98,6 +98,15 @@ def _parts(dots: Sequence[Dot | None]) -> list[str]:
         else:
             parts[-1].append(f"{dot.x},{dot.y}")
     return [" ".join(part) for part in parts if part]
+
+
+def calm_top(values: Sequence[float]) -> float:
+    """The largest value but for spikes: at most four times the upper quartile. One of the first epochs would else press
+    all that comes after it to the axis; its dot's title still says its number."""
+    if not values:
+        return 1.0
+    quartile = sorted(values)[(3 * len(values)) // 4 if len(values) > 1 else 0]
+    return min(max(values), 4 * quartile) if quartile > 0 else max(values)
 
 
 def nice_top(value: float) -> float:

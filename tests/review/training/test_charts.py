@@ -27,3 +27,9 @@ def test_curves_grow_into_the_axis_and_gaps_part_them():
 def test_one_epoch_and_none_have_a_chart_as_well():
     assert chart_of("Loss", {"train": ("training", [2.5])}, epochs=1).curves[0].last is not None
     assert chart_of("Loss", {"train": ("training", [])}, epochs=1).curves[0].last is None
+
+
+def test_a_spike_does_not_press_the_curves_to_the_axis():
+    chart = chart_of("Loss", {"val": ("validation", [570.0, *[4.0, 3.0, 2.5, 2.0, 1.8, 1.5]])}, epochs=7)
+    assert float(chart.y_ticks[-1].text) <= 20
+    assert chart.curves[0].parts[0].split()[0].endswith(f",{TOP:.1f}"), "the spike ends at the scale's top"
