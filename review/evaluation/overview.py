@@ -250,7 +250,9 @@ def worth_measuring(
         run = runs.get(version.pk)
         if run is None:
             return True
-        return run.job.state not in _GAVE_UP and gains.get((run.base_version_id, version.pk), 0.0) >= 0
+        if run.job.state in _GAVE_UP or run.worse_than_base:
+            return False
+        return gains.get((run.base_version_id, version.pk), 0.0) >= 0
 
     return sorted(filter(worth, versions), key=lambda version: version.pk in beside)
 
