@@ -44,6 +44,7 @@ def p95(values: list[float]) -> float:
     return float(np.percentile(values, 95))
 
 
+@pytest.mark.slow
 def test_key_to_next_box_and_to_next_image(tab: Any, desk: Desk) -> None:
     factories.make_detected(desk.queue.collection, 17)
     tab.add_init_script(MEASURE)
@@ -62,6 +63,7 @@ def test_key_to_next_box_and_to_next_image(tab: Any, desk: Desk) -> None:
     assert p95(image) <= BROKEN * NEXT_IMAGE_MS
 
 
+@pytest.mark.slow
 def test_an_image_with_a_thousand_boxes(tab: Any, desk: Desk) -> None:
     collection = factories.make_collection(factories.make_bucket(desk.namespace), "crowd")
     places = [(8 + 7 * (n % 44), 8 + 9.5 * (n // 44), 6.0, 8.0) for n in range(1000)]

@@ -29,6 +29,7 @@ SCENES = 10
 SLOWLY = 120_000
 
 
+@pytest.mark.slow
 def test_from_signing_in_to_the_rows_of_what_was_decided(
     page: Any, worker: Worker, live_server: Any, tmp_path: Path
 ) -> None:

@@ -56,6 +56,7 @@ def test_the_builtin_package_finds_the_digits_it_knows(tmp_path: Path, spec_for:
     assert surest.class_scores[surest.class_name] == pytest.approx(surest.confidence, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_the_tutorials_package_runs_with_weights_of_its_own_name(tmp_path: Path, spec_for: Specs) -> None:
     weights = tmp_path / "weights"
     weights.mkdir()

@@ -169,6 +169,7 @@ def test_one_whose_message_was_lost_is_asked_for_again(namespace: Namespace) -> 
     assert domain.lost_models() == [model.pk]
 
 
+@pytest.mark.slow
 def test_a_version_loads_it_and_the_next_one_newer_weights(namespace: Namespace, tmp_path: Any) -> None:
     """From the registry through a real host, and on to the next version by one verb."""
     archive = keep(namespace, package_zip(LOADING))

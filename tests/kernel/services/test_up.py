@@ -113,6 +113,7 @@ def test_a_command_beside_it_uses_its_database_and_prints_only_its_own(home: Pat
     assert processes_of(home) == []
 
 
+@pytest.mark.slow
 def test_a_command_alone_brings_its_own_database(home: Path) -> None:
     assert manage(home, "migrate", "--verbosity", "0").stdout == ""
     key = manage(home, "create_api_key", "--namespace", "alone")
