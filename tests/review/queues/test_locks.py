@@ -9,6 +9,7 @@ import pytest
 from django.db import connection, transaction
 
 from extraction.search.domain import create_retriever
+from mixcv.celery import app
 from mixcv.tenancy.actors import SYSTEM, Actor
 from review.queues import domain
 from review.queues.filling import NothingWaits, open_as_queues
@@ -20,6 +21,12 @@ from tests.review.at_once import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 INES = Actor("ines")
+
+
+@pytest.fixture(autouse=True)
+def _no_worker_fills(monkeypatch):
+    """The session's worker would fill the queue while a test counts its items."""
+    monkeypatch.setattr(app, "send_task", lambda *args, **kwargs: None)
 
 
 @pytest.fixture
