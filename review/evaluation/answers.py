@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from extraction.packages.models import Extractor, ProductionChange
-from mixcv.kernel.models import Job
+from mixcv.kernel.answers import JobAnswer, present_job
 from review.evaluation.gate import Gate
 from review.evaluation.models import EvaluatedVersion, Evaluation
 from review.evaluation.queries import FIGURES
@@ -17,19 +17,6 @@ class BoundsField(serializers.ListField):
     """Low and high of the 95 % interval, or null."""
 
     child = serializers.FloatField()
-
-
-class EvaluationJobAnswer(serializers.Serializer[Any]):
-    """`done` and `total` count images, once for each version. `error`: why it failed."""
-
-    task_id = serializers.CharField()
-    state = serializers.ChoiceField(choices=Job.State.values)
-    done = serializers.IntegerField()
-    total = serializers.IntegerField()
-    seconds_left = serializers.FloatField(allow_null=True)
-    error = serializers.CharField(allow_null=True)
-    started_at = serializers.DateTimeField(allow_null=True)
-    finished_at = serializers.DateTimeField(allow_null=True)
 
 
 class EvaluatedSummaryAnswer(serializers.Serializer[Any]):
@@ -47,6 +34,8 @@ class EvaluatedSummaryAnswer(serializers.Serializer[Any]):
 
 
 class EvaluationAnswer(serializers.Serializer[Any]):
+    """The job's `done` and `total` count images, once for each version."""
+
     evaluation_id = serializers.CharField()
     dataset_id = serializers.CharField()
     dataset_version = serializers.IntegerField()
@@ -56,7 +45,7 @@ class EvaluationAnswer(serializers.Serializer[Any]):
     image_count = serializers.IntegerField()
     box_count = serializers.IntegerField()
     versions = EvaluatedSummaryAnswer(many=True)
-    job = EvaluationJobAnswer()
+    job = JobAnswer()
     created_by = serializers.CharField()
     created_at = serializers.DateTimeField()
 
@@ -203,7 +192,6 @@ class ProductionAnswer(serializers.Serializer[Any]):
 
 def present_evaluation(row: Evaluation) -> dict[str, Any]:
     """A row of `queries.evaluations_of`, or one of `queries.get_evaluation`."""
-    job = row.job
     return {
         "evaluation_id": row.public_id,
         "dataset_id": row.dataset_version.dataset.public_id,
@@ -214,16 +202,7 @@ def present_evaluation(row: Evaluation) -> dict[str, Any]:
         "image_count": row.image_count,
         "box_count": row.box_count,
         "versions": [_summary(one) for one in row.versions.all()],
-        "job": {
-            "task_id": job.public_id,
-            "state": job.state,
-            "done": job.done,
-            "total": job.total,
-            "seconds_left": job.seconds_left,
-            "error": job.error or None,
-            "started_at": job.started_at,
-            "finished_at": job.finished_at,
-        },
+        "job": present_job(row.job),
         "created_by": row.actor,
         "created_at": row.created_at,
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from mixcv.kernel.models import Job
+from mixcv.kernel.answers import JobAnswer, present_job
 from review.training.models import TrainingEpoch, TrainingRun
 from review.training.process.recipe import AUGMENTATIONS
 
@@ -35,22 +35,9 @@ class TrainingCountsAnswer(serializers.Serializer[Any]):
     classes = serializers.IntegerField()
 
 
-class TrainingJobAnswer(serializers.Serializer[Any]):
-    """`done` and `total` count batches. `error`: why it failed."""
-
-    task_id = serializers.CharField()
-    state = serializers.ChoiceField(choices=Job.State.values)
-    done = serializers.IntegerField()
-    total = serializers.IntegerField()
-    seconds_left = serializers.FloatField(allow_null=True)
-    error = serializers.CharField(allow_null=True)
-    started_at = serializers.DateTimeField(allow_null=True)
-    finished_at = serializers.DateTimeField(allow_null=True)
-
-
 class TrainingRunAnswer(serializers.Serializer[Any]):
-    """`best`: the epoch whose weights are kept, as measured on
-    the validation images; `base_map50_95`: what the start weights reached on the same images."""
+    """`best`: the epoch whose weights are kept, as measured on the validation images; `base_map50_95`: what the start
+    weights reached on the same images. The job's `done` and `total` count batches."""
 
     run_id = serializers.CharField()
     dataset_id = serializers.CharField()
@@ -61,7 +48,7 @@ class TrainingRunAnswer(serializers.Serializer[Any]):
     settings = TrainingSettingsAnswer()
     counts = TrainingCountsAnswer()
     phase = serializers.ChoiceField(choices=TrainingRun.Phase.values)
-    job = TrainingJobAnswer()
+    job = JobAnswer()
     best = serializers.DictField()
     base_map50_95 = serializers.FloatField(allow_null=True)
     runtime = serializers.DictField()
@@ -96,7 +83,7 @@ class TrainingCollectionAnswer(serializers.Serializer[Any]):
 
 def present_run(row: TrainingRun) -> dict[str, Any]:
     """A row of `runs_of`."""
-    job, version = row.job, row.produced_version
+    version = row.produced_version
     return {
         "run_id": row.public_id,
         "dataset_id": row.dataset_version.dataset.public_id,
@@ -107,16 +94,7 @@ def present_run(row: TrainingRun) -> dict[str, Any]:
         "settings": row.settings,
         "counts": {name: value for name, value in row.counts.items() if name != "base"},
         "phase": row.phase,
-        "job": {
-            "task_id": job.public_id,
-            "state": job.state,
-            "done": job.done,
-            "total": job.total,
-            "seconds_left": job.seconds_left,
-            "error": job.error or None,
-            "started_at": job.started_at,
-            "finished_at": job.finished_at,
-        },
+        "job": present_job(row.job),
         "best": row.best,
         "base_map50_95": row.base_map50_95,
         "runtime": row.runtime,

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
-from django.db.models.functions import Coalesce
-from django.utils import timezone
 
 from extraction.classes.domain import ensure_classes
 from extraction.classes.models import ObjectClass
@@ -29,20 +23,12 @@ from extraction.packages.archives import Bounds, unpack_zip
 from mixcv.kernel import storage
 from mixcv.kernel.errors import DomainError, Unavailable
 from mixcv.kernel.events import Happening, publish
-from mixcv.kernel.leases import renewed
+from mixcv.kernel.holding import Holding, Lost, Stopped, close, take
 from mixcv.kernel.models import Job
 
 log = logging.getLogger(__name__)
 _MOST_ATTEMPTS = 5
 Show = Callable[[int, int], None]
-
-
-class Lost(Exception):
-    """Another worker has the import now; what this one was about to write is not written."""
-
-
-class Stopped(Exception):
-    """Somebody asked for the import to be stopped."""
 
 
 def run_import(
@@ -52,13 +38,13 @@ def run_import(
 
     `source`: the folder or zip, where it is not the archive that was sent.
     """
-    owner = secrets.token_hex(8)
-    if not _claim(key, owner):
+    holding = take(Job.objects.filter(truth_import=key))
+    if holding is None:
         return
     row = TruthImport.objects.select_related("job", "bucket__namespace", "archive").get(pk=key)
     try:
-        with renewed(lambda: _renew(row.job_id, owner), every=settings.MIXCV_LEASE_SECONDS / 4):
-            _Run(row, owner, show).run(source, bounds)
+        with holding.kept():
+            _Run(row, holding, show).run(source, bounds)
     except Lost:
         log.info("The import %s is another worker's now", row.public_id)
     except Stopped:
@@ -74,12 +60,9 @@ def run_import(
 
 def end_import(row: TruthImport, state: str, error: str, *, unless_held: bool = False) -> None:
     """Close an import that is not over, and tell of it."""
-    jobs = Job.objects.filter(pk=row.job_id, state__in=[Job.State.PENDING, Job.State.RUNNING])
-    if unless_held:
-        jobs = jobs.filter(Q(lease_until=None) | Q(lease_until__lt=timezone.now()))
     with transaction.atomic():
-        now = timezone.now()
-        if not jobs.update(state=state, error=error, finished_at=now, lease_until=None, rate=0):
+        kept = close(row.job_id, state, error, unless_held=unless_held)
+        if kept is None:
             return
         row.refresh_from_db(fields=["counts"])
         payload = {"import_id": row.public_id, "bucket_id": row.bucket.public_id, "status": state}
@@ -90,7 +73,7 @@ def end_import(row: TruthImport, state: str, error: str, *, unless_held: bool = 
                 Happening(
                     f"truth_import.{_WORDS[state]}",
                     row.public_id,
-                    {**payload, "error": error, "counts": row.counts},
+                    {**payload, "error": kept, "counts": row.counts},
                 )
             ],
         )
@@ -107,11 +90,11 @@ _WORDS: dict[str, str] = {
 class _Run:
     """One worker's go at an import."""
 
-    def __init__(self, row: TruthImport, owner: str, show: Show) -> None:
-        self.row, self.owner, self.show = row, owner, show
+    def __init__(self, row: TruthImport, holding: Holding, show: Show) -> None:
+        self.row, self.holding, self.show = row, holding, show
 
     def run(self, source: Path | None, bounds: Bounds) -> None:
-        self._check_stopped()
+        self.holding.check()
         with self._files(source, bounds) as folder:
             reading = read(folder, self.row.format)
             classes = ensure_classes(namespace=self.row.bucket.namespace, names=_names(reading))
@@ -135,7 +118,7 @@ class _Run:
         began, done, total = time.monotonic(), start, len(pictures)
         self.show(done, total)
         for paths in in_groups(folder, pictures[start:]):
-            self._check_stopped()
+            self.holding.check()
             group = Group(self.row, folder, paths, faults, classes)
             group.read()
             with transaction.atomic():
@@ -161,17 +144,8 @@ class _Run:
     def _checkpoint(self, counts: Counts, done: int, rate: float) -> None:
         """In the group's transaction: it counts exactly when what it wrote does. Raises Lost."""
         TruthImport.objects.filter(pk=self.row.pk).update(counts=dict(counts))
-        mine = Job.objects.filter(pk=self.row.job_id, lease_owner=self.owner, state=Job.State.RUNNING)
-        if not mine.update(done=done, rate=rate, checkpoint={"next": done}, lease_until=_until()):
-            raise Lost
+        self.holding.note(done=done, rate=rate, checkpoint={"next": done})
         self.row.counts = dict(counts)
-
-    def _check_stopped(self) -> None:
-        job = Job.objects.values("cancel_requested", "lease_owner").get(pk=self.row.job_id)
-        if job["lease_owner"] != self.owner:
-            raise Lost
-        if job["cancel_requested"]:
-            raise Stopped
 
     @contextmanager
     def _files(self, source: Path | None, bounds: Bounds) -> Iterator[Path]:
@@ -188,7 +162,7 @@ class _Run:
         place.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(place).free < 2 * archive.stat().st_size:
             raise Unavailable("The disk has no room to unpack the archive.")
-        folder = place / f"{self.row.public_id}-{self.owner}"
+        folder = place / f"{self.row.public_id}-{self.holding.owner}"
         try:
             unpack_zip(archive, folder, bounds=bounds)
             yield folder
@@ -208,24 +182,3 @@ def _by_picture(reading: Reading) -> dict[str, list[Fault]]:
     for fault in reading.faults:
         found.setdefault(fault.picture if fault.picture in known else "", []).append(fault)
     return found
-
-
-def _claim(key: int, owner: str) -> bool:
-    free = Q(state=Job.State.PENDING) | Q(state=Job.State.RUNNING, lease_until__lt=timezone.now())
-    now = timezone.now()
-    changes: dict[str, Any] = {
-        "state": Job.State.RUNNING,
-        "lease_owner": owner,
-        "lease_until": _until(),
-        "attempt": F("attempt") + 1,
-        "started_at": Coalesce("started_at", now),
-    }
-    return bool(Job.objects.filter(free, truth_import=key).update(**changes))
-
-
-def _renew(job_id: int, owner: str) -> None:
-    Job.objects.filter(pk=job_id, lease_owner=owner, state=Job.State.RUNNING).update(lease_until=_until())
-
-
-def _until() -> datetime:
-    return timezone.now() + timedelta(seconds=settings.MIXCV_LEASE_SECONDS)

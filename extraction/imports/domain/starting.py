@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
-from django.utils import timezone
 
 from extraction.imports.domain.running import end_import, run_import
 from extraction.imports.formats import FORMATS, NoTruth
@@ -24,6 +22,7 @@ from mixcv.celery import app
 from mixcv.kernel import storage
 from mixcv.kernel.errors import InvalidInput, NotFound
 from mixcv.kernel.events import Happening, publish
+from mixcv.kernel.holding import lost
 from mixcv.kernel.models import Job
 from mixcv.tenancy.actors import Actor
 
@@ -120,17 +119,14 @@ def import_truth(
 
 def lost_imports() -> list[int]:
     """Imports whose worker went away or whose message was lost. Those of a command that ended are ended, too."""
-    now = timezone.now()
-    before = now - timedelta(seconds=settings.MIXCV_LEASE_SECONDS)
-    rows = TruthImport.objects.filter(job__state=Job.State.RUNNING, job__lease_until__lt=now)
-    rows |= TruthImport.objects.filter(job__state=Job.State.PENDING, created_at__lt=before)
-    lost = []
+    rows = TruthImport.objects.filter(lost())
+    left = []
     for row in rows.select_related("job", "bucket"):
         if row.archive_id is not None:
-            lost.append(row.pk)
+            left.append(row.pk)
         else:
             message = (
                 "The command that read the folder ended before it was done. Run it again: nothing is doubled."
             )
             end_import(row, Job.State.FAILED, message, unless_held=True)
-    return lost
+    return left

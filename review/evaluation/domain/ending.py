@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from django.db import transaction
-from django.db.models import Q
-from django.utils import timezone
 
 from mixcv.kernel.events import Happening, publish
+from mixcv.kernel.holding import close
 from mixcv.kernel.models import Job
 from review.evaluation.models import Evaluation
 
@@ -22,16 +21,11 @@ def end_evaluation(
     row: Evaluation, state: str, error: str, *, unless_held: bool = False, owner: str | None = None
 ) -> bool:
     """Close an evaluation that is not over, and tell of it. False where it was closed, or is another worker's."""
-    jobs = Job.objects.filter(pk=row.job_id, state__in=[Job.State.PENDING, Job.State.RUNNING])
-    if unless_held:
-        jobs = jobs.filter(Q(lease_until=None) | Q(lease_until__lt=timezone.now()))
-    if owner is not None:
-        jobs = jobs.filter(lease_owner=owner)
     with transaction.atomic():
-        now = timezone.now()
-        if not jobs.update(state=state, error=error[:2000], finished_at=now, lease_until=None, rate=0):
+        kept = close(row.job_id, state, error, owner=owner, unless_held=unless_held)
+        if kept is None:
             return False
-        payload = {"evaluation_id": row.public_id, "status": state, "error": error[:2000]}
+        payload = {"evaluation_id": row.public_id, "status": state, "error": kept}
         publish(
             namespace_id=row.namespace_id,
             actor=row.actor,

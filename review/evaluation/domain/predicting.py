@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from django.conf import settings
@@ -16,14 +16,12 @@ from extraction.packages.host.spec import ImageResult
 from extraction.packages.hosts import warm_host
 from extraction.packages.models import ExtractorVersion
 from mixcv.kernel import storage
+from mixcv.kernel.holding import Holding
 from review.datasets.models import DatasetBox, DatasetItem
 from review.evaluation.domain.errors import NotMeasurable
 from review.evaluation.metrics.outcomes import judge
 from review.evaluation.models import EvaluatedVersion, Evaluation, ImagePrediction
 from review.evaluation.naming import Naming
-
-if TYPE_CHECKING:
-    from review.evaluation.domain.running import Holding
 
 log = logging.getLogger(__name__)
 Rows = list[list[Any]]

@@ -5,15 +5,11 @@ from __future__ import annotations
 import re
 import secrets
 import socket
-from datetime import datetime, timedelta
-from typing import Any
 
-from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, Q
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from mixcv.kernel.holding import Holding, take
 from mixcv.kernel.models import Job
 from review.training.domain.ending import end_run
 from review.training.models import TrainingRun
@@ -22,35 +18,28 @@ from review.training.settings import Settings
 MOST_ATTEMPTS = 5
 
 
-def claim(run: TrainingRun) -> str:
-    """Take the run for this worker's device; gives the lease's owner, empty where it is not to be had.
+def claim(run: TrainingRun) -> Holding | None:
+    """Take the run for this worker's device; None where it is not to be had.
 
     Not while another run holds the device, and not after too many attempts: that ends it.
     """
     host, device = f"{socket.gethostname()[:60]}/", Settings(**run.settings).target
     owner = f"{host}{device}/{secrets.token_hex(8)}"
-    now = timezone.now()
-    free = Q(state=Job.State.PENDING) | Q(state=Job.State.RUNNING, lease_until__lt=now)
     with transaction.atomic():
         with connection.cursor() as cursor:
             # Workers of one machine queue up here, so that only one of them finds a device free.
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 3))", [host])
         held = TrainingRun.objects.exclude(pk=run.pk).filter(
-            job__state=Job.State.RUNNING, job__lease_until__gte=now, job__lease_owner__startswith=host
+            job__state=Job.State.RUNNING,
+            job__lease_until__gte=timezone.now(),
+            job__lease_owner__startswith=host,
         )
         owners = held.values_list("job__lease_owner", flat=True)
         if any(same_device(device, one.removeprefix(host).partition("/")[0]) for one in owners):
-            return ""
-        changes: dict[str, Any] = {
-            "state": Job.State.RUNNING,
-            "lease_owner": owner,
-            "lease_until": until(),
-            "attempt": F("attempt") + 1,
-            "started_at": Coalesce("started_at", now),
-            "rate": 0,
-        }
-        if not Job.objects.filter(free, pk=run.job_id).update(**changes):
-            return ""
+            return None
+        holding = take(Job.objects.filter(pk=run.job_id), owner, rate=0)
+        if holding is None:
+            return None
     run.job.refresh_from_db()
     if in_vain(run.job) > MOST_ATTEMPTS:
         end_run(
@@ -60,8 +49,8 @@ def claim(run: TrainingRun) -> str:
             "was over. Look at the worker's log; a smaller batch or image size needs less memory.",
             owner=owner,
         )
-        return ""
-    return owner
+        return None
+    return holding
 
 
 def in_vain(job: Job) -> int:
@@ -73,13 +62,3 @@ def same_device(one: str, other: str) -> bool:
     """Whether two settings may mean one device: `cuda` is the first one, and so is `auto`, or else the processor."""
     one, other = ("cuda:0" if name == "cuda" else name for name in (one, other))
     return one == other or ("auto" in (one, other) and not re.search(r"cuda:0*[1-9]", one + other))
-
-
-def renew(job_id: int, owner: str) -> bool:
-    """False where the run is another worker's now."""
-    mine = Job.objects.filter(pk=job_id, lease_owner=owner, state=Job.State.RUNNING)
-    return bool(mine.update(lease_until=until()))
-
-
-def until() -> datetime:
-    return timezone.now() + timedelta(seconds=settings.MIXCV_LEASE_SECONDS)

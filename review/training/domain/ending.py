@@ -5,10 +5,9 @@ from __future__ import annotations
 import shutil
 
 from django.db import transaction
-from django.db.models import Q
-from django.utils import timezone
 
 from mixcv.kernel.events import Happening, publish
+from mixcv.kernel.holding import close
 from mixcv.kernel.models import Job
 from review.training.folder import folder_of, folders
 from review.training.models import TrainingRun
@@ -24,20 +23,15 @@ def end_run(
 
     `unless_held`: only where no worker holds it.
     """
-    jobs = Job.objects.filter(pk=run.job_id, state__in=[Job.State.PENDING, Job.State.RUNNING])
-    if owner is not None:
-        jobs = jobs.filter(lease_owner=owner)
-    if unless_held:
-        jobs = jobs.filter(Q(lease_until=None) | Q(lease_until__lt=timezone.now()))
     with transaction.atomic():
-        error = error.replace("\x00", "?")[:4000]
-        if not jobs.update(state=state, error=error, finished_at=timezone.now(), lease_until=None, rate=0):
+        kept = close(run.job_id, state, error, owner=owner, unless_held=unless_held)
+        if kept is None:
             return False
         publish(
             namespace_id=run.namespace_id,
             actor=run.actor,
             happenings=[
-                Happening(f"training_run.{_WORDS[state]}", run.public_id, {"status": state, "error": error})
+                Happening(f"training_run.{_WORDS[state]}", run.public_id, {"status": state, "error": kept})
             ],
         )
     shutil.rmtree(folder_of(run.public_id), ignore_errors=True)

@@ -11,28 +11,24 @@ from extraction.packages import domain as packages
 from extraction.packages.files import keep_file
 from extraction.packages.models import Extractor, ExtractorVersion, RegistryModel
 from mixcv.kernel.events import Happening, publish
+from mixcv.kernel.holding import Holding
 from mixcv.kernel.models import Job
 from mixcv.tenancy.actors import Actor
 from review.training.models import TrainingRun
 from review.training.weights import models_loaded
 
 
-def register(run: TrainingRun, weights: Path, owner: str) -> bool:
+def register(run: TrainingRun, weights: Path, holding: Holding) -> None:
     """Keep the weights, register and deploy the model, register the next version, ask for its deployment, end the run.
 
-    All in one transaction under the run's lease: False, and nothing written, where the lease is another's. Raises
+    All in one transaction under the run's lease. Raises Lost, with nothing written, where the lease is another's, and
     DomainError where the registry refuses.
     """
     blob = keep_file(namespace=run.namespace, path=weights)
     by = Actor(run.actor)
     with transaction.atomic():
-        job = (
-            Job.objects.select_for_update()
-            .filter(pk=run.job_id, lease_owner=owner, state=Job.State.RUNNING)
-            .first()
-        )
-        if job is None:
-            return False
+        holding.lock()
+        job = Job.objects.get(pk=run.job_id)
         extractor = Extractor.objects.select_for_update().get(pk=run.extractor_id)
         name = _model_name(run)
         number = next_major(extractor, name)
@@ -57,7 +53,6 @@ def register(run: TrainingRun, weights: Path, owner: str) -> bool:
         )
         _end(run, job, version, model)
     run.refresh_from_db(fields=["model", "produced_version", "phase"])
-    return True
 
 
 def _end(run: TrainingRun, job: Job, version: ExtractorVersion, model: RegistryModel) -> None:

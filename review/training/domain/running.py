@@ -13,11 +13,11 @@ from django.db import transaction
 
 from extraction.packages.files import named_file
 from mixcv.kernel.errors import DomainError
-from mixcv.kernel.leases import renewed
+from mixcv.kernel.holding import Holding, Lost, Stopped
 from mixcv.kernel.models import Job
 from review.datasets.models import DatasetItem
 from review.training.client import TrainingProcess
-from review.training.domain.claiming import MOST_ATTEMPTS, claim, in_vain, renew, until
+from review.training.domain.claiming import MOST_ATTEMPTS, claim, in_vain
 from review.training.domain.ending import end_run
 from review.training.domain.registering import register
 from review.training.errors import TrainingFailed
@@ -40,57 +40,44 @@ _RELATED = (
 )
 
 
-class Lost(Exception):
-    """Another worker has the run now; what this one was about to write is not written."""
-
-
-class Stopped(Exception):
-    """Somebody asked for the run to be stopped."""
-
-
 def run_training(*, key: int) -> None:
     """Do a run, or go on from the last checkpoint of one that a killed worker left. Safe to call twice: one at a time
     holds it, and one run at a time holds a device."""
     run = TrainingRun.objects.select_related(*_RELATED).filter(pk=key).first()
-    if run is None or run.job.is_over or not (owner := claim(run)):
+    if run is None or run.job.is_over or not (holding := claim(run)):
         return
     try:
-        with renewed(lambda: _renew(run.job_id, owner), every=settings.MIXCV_LEASE_SECONDS / 4):
-            _Run(run, owner).run()
+        with holding.kept():
+            _Run(run, holding).run()
     except Lost:
         log.info("The training run %s is another worker's now", run.public_id)
     except Stopped:
-        end_run(run, Job.State.CANCELED, "", owner=owner)
+        end_run(run, Job.State.CANCELED, "", owner=holding.owner)
     except DomainError as error:
-        end_run(run, Job.State.FAILED, error.message, owner=owner)
+        end_run(run, Job.State.FAILED, error.message, owner=holding.owner)
     except Exception as error:
         log.exception("The training run %s broke", run.public_id)
         run.job.refresh_from_db()
         if in_vain(run.job) >= MOST_ATTEMPTS:
-            end_run(run, Job.State.FAILED, f"The training broke: {error}", owner=owner)
+            end_run(run, Job.State.FAILED, f"The training broke: {error}", owner=holding.owner)
         raise
-
-
-def _renew(job_id: int, owner: str) -> None:
-    renew(job_id, owner)
 
 
 class _Run:
     """One worker's go at a run."""
 
-    def __init__(self, run: TrainingRun, owner: str) -> None:
-        self.row, self.owner = run, owner
+    def __init__(self, run: TrainingRun, holding: Holding) -> None:
+        self.row, self.holding = run, holding
         self.folder = folder_of(run.public_id)
         self.names = class_names(run)
         self.written = self.first = (time.monotonic(), -1)
 
     def run(self) -> None:
-        self._check()
+        self.holding.check()
         if not (self.folder / "final.pt").exists() or self.row.phase != TrainingRun.Phase.REGISTERING:
             self._train(self._prepare())
         self._phase(TrainingRun.Phase.REGISTERING)
-        if not register(self.row, self.folder / "final.pt", self.owner):
-            raise Lost
+        register(self.row, self.folder / "final.pt", self.holding)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _prepare(self) -> list[str]:
@@ -108,7 +95,7 @@ class _Run:
             heard = time.monotonic()
             while True:
                 message = process.next(_POLL_S)
-                self._check()
+                self.holding.check()
                 if message is None:
                     if time.monotonic() - heard > _SILENT_S:
                         raise TrainingFailed("The training process said nothing for an hour and was ended.")
@@ -169,20 +156,18 @@ class _Run:
         self.written = (now, done)
         seconds = now - self.first[0]
         rate = (done - self.first[1]) / seconds if seconds > 1 else 0.0
-        values = {"done": done, "total": total, "rate": rate, "lease_until": until()}
-        if not self._mine().update(**values):
-            raise Lost
+        self.holding.note(done=done, total=total, rate=rate)
 
     def _epoch(self, message: Mapping[str, Any]) -> None:
         values = {name: message.get(name) for name in ("precision", "recall", "map50", "map50_95")}
         with transaction.atomic():
-            self._lock()
+            self.holding.lock()
             TrainingEpoch.objects.update_or_create(
                 run=self.row,
                 number=message["number"],
                 defaults={**values, "losses": message["losses"], "seconds": message["seconds"]},
             )
-            self._mine().update(checkpoint={"attempts_before": self.row.job.attempt - 1})
+            self.holding.note(checkpoint={"attempts_before": self.row.job.attempt - 1})
             if message["best"]:
                 best = {"number": message["number"], **values}
                 TrainingRun.objects.filter(pk=self.row.pk).update(best=best)
@@ -207,25 +192,10 @@ class _Run:
 
     def _save(self, **values: Any) -> None:
         with transaction.atomic():
-            self._lock()
+            self.holding.lock()
             TrainingRun.objects.filter(pk=self.row.pk).update(**values)
         for name, value in values.items():
             setattr(self.row, name, value)
-
-    def _mine(self) -> Any:
-        return Job.objects.filter(pk=self.row.job_id, lease_owner=self.owner, state=Job.State.RUNNING)
-
-    def _lock(self) -> None:
-        """The job's row for the rest of the transaction. Raises Lost."""
-        if self._mine().select_for_update().first() is None:
-            raise Lost
-
-    def _check(self) -> None:
-        job = Job.objects.values("cancel_requested", "lease_owner", "state").get(pk=self.row.job_id)
-        if job["lease_owner"] != self.owner or job["state"] != Job.State.RUNNING:
-            raise Lost
-        if job["cancel_requested"]:
-            raise Stopped
 
 
 def class_names(run: TrainingRun) -> list[str]:

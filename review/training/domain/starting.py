@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from django.conf import settings as site
 from django.db import transaction
-from django.db.models import Q
-from django.utils import timezone
 
 from extraction.packages.domain import RegistryFull
 from extraction.packages.hosts import effective_parameters
@@ -18,6 +15,7 @@ from extraction.packages.models import ExtractorVersion, RegistryModel
 from mixcv.celery import app
 from mixcv.kernel.errors import NotFound
 from mixcv.kernel.events import Happening, publish
+from mixcv.kernel.holding import lost
 from mixcv.kernel.models import Job
 from mixcv.tenancy.actors import Actor
 from mixcv.tenancy.domain import cancel_job
@@ -34,6 +32,7 @@ from review.training.weights import base_weights_of
 
 KIND = "training"
 TASK = "review.training.run"
+_WAITS_S = 5.0
 
 
 def start_run(
@@ -165,8 +164,5 @@ def cancel_of_job(job: Job, by: Actor) -> None:
 
 def lost_runs() -> list[int]:
     """Runs that wait for a device or lost their worker, the oldest first."""
-    now = timezone.now()
-    before = now - timedelta(seconds=5)
-    waiting = Q(job__state=Job.State.PENDING, created_at__lt=before)
-    rows = TrainingRun.objects.filter(waiting | Q(job__state=Job.State.RUNNING, job__lease_until__lt=now))
+    rows = TrainingRun.objects.filter(lost(after=_WAITS_S))
     return list(rows.order_by("pk").values_list("pk", flat=True))
