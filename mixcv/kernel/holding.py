@@ -96,8 +96,8 @@ def take(jobs: QuerySet[Job], owner: str = "", **values: Any) -> Holding | None:
 
 
 def lost(*, after: float | None = None) -> Q:
-    """Which rows with a `job` and a `created_at` have a worker that went away, or a message that was lost: they wait for
-    more than `after` seconds, else for a lease's length."""
+    """Which rows with a `job` and a `created_at` lost their worker, or their message: they wait for more than `after`
+    seconds, else for a lease's length."""
     now = timezone.now()
     before = now - timedelta(seconds=settings.MIXCV_LEASE_SECONDS if after is None else after)
     held = Q(job__state=Job.State.RUNNING, job__lease_until__lt=now)
