@@ -33,6 +33,17 @@ SLOWLY = 120_000
 def test_from_signing_in_to_the_rows_of_what_was_decided(
     page: Any, worker: Worker, live_server: Any, tmp_path: Path
 ) -> None:
+    _prepare()
+    page.goto(live_server.url)
+    _sign_in_and_deploy(page)
+    _upload(page, tmp_path)
+    waiting = _review_four_ways(page)
+    page.goto(f"{live_server.url}/n/demo/")
+    _check_counts(page, waiting)
+    _check_rows(waiting)
+
+
+def _prepare() -> None:
     namespace = factories.make_namespace("demo")
     factories.make_user(namespace, name="ines", role=Role.MANAGER)
     factories.make_bucket(namespace, "scenes")
@@ -44,7 +55,8 @@ def test_from_signing_in_to_the_rows_of_what_was_decided(
         parameters={"image_size": 256},
     )
 
-    page.goto(live_server.url)
+
+def _sign_in_and_deploy(page: Any) -> None:
     page.get_by_label("Name").fill("ines")
     page.get_by_label("Password").fill("correct horse")
     page.get_by_role("button", name="Sign in").click()
@@ -57,9 +69,11 @@ def test_from_signing_in_to_the_rows_of_what_was_decided(
     page.get_by_role("button", name="Make the collection").click()
     expect(page.get_by_role("heading", name="digits in scenes")).to_be_visible()
 
+
+def _upload(page: Any, folder: Path) -> None:
     page.get_by_role("link", name="Images", exact=True).click()
     page.locator("main").get_by_role("link", name=re.compile("scenes")).first.click()
-    files = write_scenes(tmp_path, split="holdout", count=SCENES, seed=5)
+    files = write_scenes(folder, split="holdout", count=SCENES, seed=5)
     page.set_input_files("#files", [str(file.path) for file in files])
     expect(page.get_by_text(f"{SCENES} added")).to_be_visible(timeout=SLOWLY)
     page.get_by_role("link", name="Watch the batch").click()
@@ -67,6 +81,9 @@ def test_from_signing_in_to_the_rows_of_what_was_decided(
     page.reload()
     expect(page.locator("#live")).to_contain_text(f"{SCENES} of {SCENES}")
 
+
+def _review_four_ways(page: Any) -> int:
+    """Draws one, confirms, corrects and rejects one; gives how many boxes waited before."""
     queue = Queue.objects.get()
     waiting = queue.waiting_count
     assert waiting >= 3, "the scenes must leave some boxes in doubt"
@@ -86,8 +103,10 @@ def test_from_signing_in_to_the_rows_of_what_was_decided(
     page.keyboard.press("x")
     expect(page.locator("[data-slot=done]")).to_have_text("3")
     settled(page)
+    return waiting
 
-    page.goto(f"{live_server.url}/n/demo/")
+
+def _check_counts(page: Any, waiting: int) -> None:
     cards = page.get_by_role("region", name="Where things stand")
     for text in (
         f"{SCENES} images",
@@ -98,6 +117,10 @@ def test_from_signing_in_to_the_rows_of_what_was_decided(
         expect(cards).to_contain_text(re.compile(text.replace(" ", r"\s+")))
     assert Image.objects.count() == SCENES
     assert Batch.objects.get().state == Batch.State.COMPLETED
+
+
+def _check_rows(waiting: int) -> None:
+    queue = Queue.objects.get()
     made = Annotation.objects.order_by("created_at", "pk")
     assert list(made.values_list("label", flat=True)) == [
         "missed",
@@ -113,5 +136,4 @@ def test_from_signing_in_to_the_rows_of_what_was_decided(
     assert {"smudge", "nine"} <= {box.object_class.name for box in truth}
     assert truth.count() == 3
     assert list(Detection.objects.exclude(decided_label="").values_list("revision", flat=True)) == [1, 1, 1]
-    queue.refresh_from_db()
     assert (queue.waiting_count, queue.done_count) == (waiting - 3, 3)

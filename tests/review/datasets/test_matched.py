@@ -20,7 +20,7 @@ from tests.review.datasets.building import (
     ready,
     say,
 )
-from tests.review.datasets.test_build import boxes_on, rerun
+from tests.review.datasets.frozen import boxes_on, rerun
 
 pytestmark = pytest.mark.django_db
 AGAIN = [

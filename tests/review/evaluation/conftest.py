@@ -17,3 +17,17 @@ def _no_worker(request, monkeypatch):
         from tests.review.evaluation.measuring import no_worker
 
         no_worker(monkeypatch)
+
+
+@pytest.fixture
+def two(namespace):
+    from tests.review.evaluation.pages import two_versions
+
+    return two_versions(namespace)
+
+
+@pytest.fixture
+def compared(namespace, two, monkeypatch):
+    from tests.review.evaluation.pages import compare_two
+
+    return compare_two(namespace, two, monkeypatch)

@@ -7,72 +7,27 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.html import escape
 
 from extraction.intake.models import Blob
-from extraction.packages.domain.versions import set_production
-from extraction.packages.models import ExtractorVersion, ProductionChange
-from extraction.packages.queries import production_of
-from extraction.truth.models import ImageReview
+from extraction.packages.models import ExtractorVersion
 from mixcv.kernel.models import Job
 from mixcv.tenancy.models import Role
 from review.datasets.models import DatasetItem
 from review.evaluation import domain
 from review.evaluation.charts import confidence_text
 from review.evaluation.forms import EvaluationForm
-from review.evaluation.models import Comparison, EvaluatedVersion, Evaluation, PromotionPolicy
+from review.evaluation.models import Comparison, EvaluatedVersion, Evaluation
 from review.evaluation.page import finding
 from review.evaluation.queries import get_evaluation, images
 from review.evaluation.wall import asked_of, pair_of
 from review.training.models import TrainingRun
 from tests import factories as make
-from tests.review.evaluation.measuring import BEA, TRUE, evaluate, holdout, hosts
+from tests.review.evaluation.measuring import BEA, TRUE, evaluate, hosts
+from tests.review.evaluation.pages import HOME, at, client_of, text_of
 
 pytestmark = pytest.mark.django_db
-HOME = "/n/demo/versions/"
-NO_BUS = [one for one in TRUE if one.class_name != "bus"]
-
-
-def client_of(namespace, role=Role.MANAGER):
-    client = Client()
-    client.force_login(make.make_user(namespace, role=role))
-    return client
-
-
-def text_of(answer, status=200):
-    assert answer.status_code == status
-    return answer.content.decode()
-
-
-def two_versions(namespace, **kwargs):
-    first, dataset_version = holdout(namespace, **kwargs)
-    set_production(first, actor=BEA, reason="the first")
-    first.extractor.refresh_from_db()
-    return first, make.make_version(namespace, "street", "2.0.0"), dataset_version
-
-
-@pytest.fixture
-def two(namespace):
-    return two_versions(namespace)
-
-
-@pytest.fixture
-def compared(namespace, two, monkeypatch):
-    """Version 2 finds what version 1 misses."""
-    first, second, dataset_version = two
-    wrong = make.found("truck", 0.5, (20, 20, 10, 10))
-    far = make.found("person", 0.5, (20, 200, 10, 10))
-    hosts(
-        monkeypatch,
-        {"1.0.0": [*NO_BUS, far, make.found("bus", 0.45, (20, 20, 10, 10))], "2.0.0": [*TRUE, wrong]},
-    )
-    return evaluate(namespace, dataset_version, [first, second])
-
-
-def at(row, rest=""):
-    return f"{HOME}compare/{row.public_id}/{rest}"
 
 
 def test_the_headline_says_no_more_than_the_intervals(namespace, compared):
@@ -327,73 +282,6 @@ def test_without_a_holdout_it_says_what_helps(namespace, two):
 def test_nothing_yet():
     namespace = make.make_namespace("demo")
     assert "No version yet" in text_of(client_of(namespace).get(HOME))
-
-
-def open_gate(compared):
-    PromotionPolicy.objects.create(extractor=compared.extractor, least_boxes=1, class_bound=1)
-
-
-def test_an_open_gate_promotes_with_a_reason_and_rolls_back(namespace, compared):
-    open_gate(compared)
-    results = Comparison.objects.get().results
-    Comparison.objects.update(
-        results={**results, "map50_95": {**results["map50_95"], "difference": 0.2, "low": 0.1, "high": 0.3}}
-    )
-    client = client_of(namespace)
-    page = text_of(client.get(at(compared)))
-    assert "the gate is open" in page
-    assert 'aria-disabled="true"' not in page.split('id="gate-h"')[1].split("</section>")[0]
-    answer = client.post("/n/demo/versions/promote/street_2_0_0/", {"reason": "better at night"})
-    assert answer.headers["Location"] == HOME
-    assert production_of(compared.extractor).version == "2.0.0"
-    assert ProductionChange.objects.first().reason == "better at night"
-    for rest in ("", "?old=1.0.0&new=2.0.0"):
-        page = text_of(client.get(at(compared, rest)))
-        assert "Compare street 1.0.0 and street 2.0.0" in page, "a promotion turns nothing round"
-        assert "2.0.0 is in production since" in page
-        assert "Roll back to 1.0.0" in page
-    turned = text_of(client.get(at(compared, "?old=2.0.0&new=1.0.0")))
-    assert "Promote 1.0.0" not in turned
-    assert "Roll back to 1.0.0" in turned
-    assert "better at night" in text_of(client.get(HOME))
-    client.post("/n/demo/versions/roll-back/street/", {"reason": "misses trucks"})
-    assert production_of(compared.extractor).version == "1.0.0"
-    assert "back from 2.0.0" in text_of(client.get(HOME))
-
-
-def test_a_closed_gate_stays_closed_but_for_an_admin_with_a_reason(namespace, compared):
-    manager, admin = client_of(namespace), client_of(namespace, Role.ADMIN)
-    page = text_of(manager.get(at(compared)))
-    gate = page.split('id="gate-h"')[1].split("</section>")[0]
-    assert 'aria-disabled="true"' in gate
-    assert "Override" not in gate
-    assert 'class="unknown"' in gate, "what nobody knows is no green check"
-    assert "3 of 4 checks pass" in gate
-    assert "Add images with" in gate, "nothing is left to complete"
-    ImageReview.objects.filter(image__split="holdout").delete()
-    assert "Complete the holdout" in text_of(manager.get(at(compared))).split('id="gate-h"')[1]
-    path = "/n/demo/versions/promote/street_2_0_0/"
-    said = text_of(manager.post(path, {"reason": "I want it"}, follow=True))
-    assert "The gate of street is closed for 2.0.0." in said
-    assert "Only an admin" in text_of(
-        manager.post(path, {"reason": "I want it much", "override": "1"}, follow=True)
-    )
-    page = text_of(admin.get(at(compared)))
-    assert 'id="override"' in page
-    assert "Say in 10 characters" in text_of(admin.post(path, {"reason": "", "override": "1"}, follow=True))
-    assert production_of(compared.extractor).version == "1.0.0"
-    admin.post(path, {"reason": "the holdout is too small to say", "override": "1"})
-    assert production_of(compared.extractor).version == "2.0.0"
-    assert "gate overridden" in text_of(admin.get(HOME))
-
-
-def test_reviewers_read_and_do_not_act(namespace, compared):
-    reviewer = client_of(namespace, Role.REVIEWER)
-    page = text_of(reviewer.get(at(compared)))
-    assert "Promote street" not in page
-    assert "<form" not in page.split("<main")[1]
-    for path in ("promote/street_2_0_0/", "roll-back/street/"):
-        assert reviewer.post(HOME + path).status_code == 403
 
 
 def test_another_namespace_sees_nothing(namespace, compared):
