@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -11,7 +12,7 @@ from mixcv.tenancy.models import Namespace
 from review.datasets.models import DatasetVersion
 from review.training.process.recipe import AUGMENTATIONS
 from review.training.queries import base_versions, trainable_versions
-from review.training.settings import DEVICE, LARGEST_IMAGE, LARGEST_SEED, MOST_BATCH, MOST_EPOCHS, Settings
+from review.training.settings import BOUNDS, IMAGE_SIZES, MOST_BATCH, Settings, faults_of
 
 _USUAL = Settings()
 _AUGMENTATION_TEXTS = {
@@ -33,39 +34,37 @@ class _Bases(forms.ModelChoiceField):  # type: ignore[type-arg]
         return f"{obj.extractor.name} {obj.version}{serving}"
 
 
+def _whole(name: str, **kwargs: Any) -> forms.IntegerField:
+    """A field of a bounded setting. The browser is told the bounds; `faults_of` says in words what breaks them."""
+    least, most = BOUNDS[name]
+    return forms.IntegerField(
+        initial=getattr(_USUAL, name), widget=forms.NumberInput(attrs={"min": least, "max": most}), **kwargs
+    )
+
+
 class TrainingForm(forms.Form):
     """What to train on, from what, and how."""
 
     dataset_version = _Datasets(DatasetVersion.objects.none(), label="Train on", empty_label=None)
     base_version = _Bases(ExtractorVersion.objects.none(), label="Start from", empty_label=None)
-    epochs = forms.IntegerField(
-        min_value=1, max_value=MOST_EPOCHS, initial=_USUAL.epochs, help_text="At most; see patience."
-    )
+    epochs = _whole("epochs", help_text="At most; see patience.")
     image_size = forms.IntegerField(
         label="Image size, px",
         required=False,
         help_text="Empty: that of the base.",
-        widget=forms.NumberInput(attrs={"min": 64, "max": LARGEST_IMAGE, "step": 32}),
+        widget=forms.NumberInput(attrs={"min": IMAGE_SIZES[0], "max": IMAGE_SIZES[1], "step": 32}),
     )
     batch = forms.IntegerField(
-        label="Batch", min_value=-1, max_value=MOST_BATCH, initial=_USUAL.batch, help_text="-1: CUDA chooses."
+        initial=_USUAL.batch,
+        help_text="-1: CUDA chooses.",
+        widget=forms.NumberInput(attrs={"min": -1, "max": MOST_BATCH}),
     )
     augmentation = forms.ChoiceField(
         choices=[(key, _AUGMENTATION_TEXTS[key]) for key in AUGMENTATIONS], initial=_USUAL.augmentation
     )
-    patience = forms.IntegerField(
-        min_value=0,
-        max_value=MOST_EPOCHS,
-        initial=_USUAL.patience,
-        help_text="Ends after so many epochs without getting better. 0: never.",
-    )
-    freeze = forms.IntegerField(
-        min_value=0,
-        max_value=1000,
-        initial=_USUAL.freeze,
-        help_text="So many of the first layers stay as they are.",
-    )
-    seed = forms.IntegerField(min_value=0, max_value=LARGEST_SEED, initial=_USUAL.seed)
+    patience = _whole("patience", help_text="Ends after so many epochs without getting better. 0: never.")
+    freeze = _whole("freeze", help_text="So many of the first layers stay as they are.")
+    seed = _whole("seed")
     device = forms.CharField(
         max_length=20, initial=_USUAL.device, help_text="auto, cpu, mps, cuda or cuda:0 and so on."
     )
@@ -100,21 +99,14 @@ class TrainingForm(forms.Form):
     def advanced(self) -> list[forms.BoundField]:
         return [self[name] for name in self.ADVANCED]
 
-    def clean_image_size(self) -> int | None:
-        size: int | None = self.cleaned_data["image_size"]
-        if size is not None and (not 64 <= size <= LARGEST_IMAGE or size % 32):
-            raise forms.ValidationError(f"must be a multiple of 32 from 64 to {LARGEST_IMAGE:,} pixels")
-        return size
-
-    def clean_device(self) -> str:
-        device: str = self.cleaned_data["device"]
-        if not DEVICE.fullmatch(device):
-            raise forms.ValidationError(
-                f"device is {device!r}; it must be auto, cpu, mps, cuda or cuda:0 and so on."
-            )
-        return device
+    def clean(self) -> None:
+        """Every fault of the settings at its own field."""
+        given = {name: value for name, value in self.settings().items() if name in self.cleaned_data}
+        for name, fault in faults_of(replace(_USUAL, **given)).items():
+            if name not in self.errors:
+                self.add_error(name, fault)
 
     def settings(self) -> dict[str, Any]:
         data = self.cleaned_data
         names = ("epochs", "image_size", "batch", "augmentation", "patience", "freeze", "seed", "device")
-        return {name: data[name] for name in names}
+        return {name: data.get(name) for name in names}

@@ -54,40 +54,49 @@ def read_settings(values: Mapping[str, Any]) -> Settings:
 
 def check_settings(settings: Settings, faults: list[str] | None = None) -> None:
     """Raises InvalidInput with every fault at once."""
-    found = [*(faults or [])]
-    for name, least, most in _BOUNDS:
-        value = getattr(settings, name)
-        if not _whole(value) or not least <= value <= most:
-            found.append(f"{name} is {value!r}; it must be a whole number from {least} to {most:,}.")
-    size = settings.image_size
-    if size is not None and (not _whole(size) or not 64 <= size <= LARGEST_IMAGE or size % 32):
-        found.append(
-            f"image_size is {size!r}; it must be a multiple of 32 from 64 to {LARGEST_IMAGE:,} pixels."
-        )
-    if settings.augmentation not in AUGMENTATIONS:
-        found.append(f"augmentation is {settings.augmentation!r}; it must be {', '.join(AUGMENTATIONS)}.")
-    if not isinstance(settings.device, str) or not DEVICE.fullmatch(settings.device):
-        found.append(f"device is {settings.device!r}; it must be auto, cpu, mps, cuda or cuda:0 and so on.")
-        device = ""
-    else:
-        device = settings.target
-    batch = settings.batch
-    if not _whole(batch) or not (1 <= batch <= MOST_BATCH or batch == -1):
-        found.append(
-            f"batch is {batch!r}; it must be from 1 to {MOST_BATCH:,}, or -1 to let a CUDA device choose."
-        )
-    elif batch == -1 and device in {"cpu", "mps"}:
-        found.append(f"batch is -1, which only a CUDA device can choose; the device is {device}.")
+    found = [*(faults or []), *faults_of(settings).values()]
     if found:
         raise InvalidInput(" ".join(found), field="settings", details={"faults": found})
 
 
-_BOUNDS = (
-    ("epochs", 1, MOST_EPOCHS),
-    ("patience", 0, MOST_EPOCHS),
-    ("freeze", 0, 1000),
-    ("seed", 0, LARGEST_SEED),
-)
+def faults_of(settings: Settings) -> dict[str, str]:
+    """What is wrong, by setting; empty where nothing is."""
+    found = {}
+    for name, (least, most) in BOUNDS.items():
+        value = getattr(settings, name)
+        if not _whole(value) or not least <= value <= most:
+            found[name] = f"{name} is {value!r}; it must be a whole number from {least} to {most:,}."
+    size = settings.image_size
+    least, most = IMAGE_SIZES
+    if size is not None and (not _whole(size) or not least <= size <= most or size % 32):
+        found["image_size"] = (
+            f"image_size is {size!r}; it must be a multiple of 32 from {least} to {most:,} pixels."
+        )
+    if settings.augmentation not in AUGMENTATIONS:
+        found["augmentation"] = (
+            f"augmentation is {settings.augmentation!r}; it must be {', '.join(AUGMENTATIONS)}."
+        )
+    if not isinstance(settings.device, str) or not DEVICE.fullmatch(settings.device):
+        found["device"] = (
+            f"device is {settings.device!r}; it must be auto, cpu, mps, cuda or cuda:0 and so on."
+        )
+    batch = settings.batch
+    if not _whole(batch) or not (1 <= batch <= MOST_BATCH or batch == -1):
+        found["batch"] = (
+            f"batch is {batch!r}; it must be from 1 to {MOST_BATCH:,}, or -1 to let a CUDA device choose."
+        )
+    elif batch == -1 and "device" not in found and settings.target in {"cpu", "mps"}:
+        found["batch"] = f"batch is -1, which only a CUDA device can choose; the device is {settings.target}."
+    return found
+
+
+BOUNDS = {
+    "epochs": (1, MOST_EPOCHS),
+    "patience": (0, MOST_EPOCHS),
+    "freeze": (0, 1000),
+    "seed": (0, LARGEST_SEED),
+}
+IMAGE_SIZES = (64, LARGEST_IMAGE)
 
 
 def _whole(value: Any) -> bool:

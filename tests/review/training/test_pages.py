@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -203,3 +205,21 @@ def test_a_used_dataset_version_is_not_deleted_and_says_so(manager, ground):
     start(*ground)
     answer = manager.post("/n/demo/datasets/ds_street/versions/1/delete/", follow=True)
     assert "rests on, so it stays" in text_of(answer)
+
+
+def test_every_wrong_setting_is_told_at_its_own_field_in_our_words(manager, ground):
+    sent = {"dataset_version": ground[1].pk, "base_version": ground[0].pk, "augmentation": "light", "seed": 0}
+    sent |= {"epochs": 0, "image_size": 100, "batch": 0, "patience": -1, "freeze": 2000, "device": "tpu"}
+    answer = manager.post(PAGE, sent)
+    assert answer.status_code == 422
+    text = html.unescape(answer.content.decode())
+    for words in (
+        "epochs is 0; it must be a whole number from 1 to 1,000.",
+        "image_size is 100; it must be a multiple of 32 from 64 to 4,096 pixels.",
+        "batch is 0; it must be from 1 to 1,024",
+        "patience is -1; it must be a whole number from 0 to 1,000.",
+        "freeze is 2000; it must be a whole number from 0 to 1,000.",
+        "device is 'tpu'; it must be auto",
+    ):
+        assert words in text
+    assert not TrainingRun.objects.exists()
